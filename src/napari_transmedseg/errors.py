@@ -1,0 +1,33 @@
+"""Errors that a person reads: what was expected, what was found, and the way out."""
+
+
+class TransMedSegError(Exception):
+    """Base of every error that this package raises on purpose.
+
+    The message is one plain sentence; the command line prints it and exits with 2,
+    the widget shows it in a dialog.
+    """
+
+
+class ImageReadError(TransMedSegError):
+    """A file is no image, is damaged, or holds what cannot be segmented."""
+
+
+class GeometryError(TransMedSegError):
+    """Two volumes do not lie on the same voxels, or a geometry is unknown."""
+
+
+class ProjectError(TransMedSegError):
+    """A project folder cannot be opened, written, or lacks what was asked for."""
+
+
+class ConfigError(TransMedSegError):
+    """A setting is out of its limits or contradicts another."""
+
+
+class PlanError(TransMedSegError):
+    """There is nothing that can be trained, with the reason."""
+
+
+class TrainingError(TransMedSegError):
+    """Training stopped and could not go on."""

@@ -1,0 +1,6 @@
+"""Segmentation networks by name; each returns logits, features and encoder maps."""
+
+from napari_transmedseg.networks.output import NetworkOutput, SegmentationNetwork
+from napari_transmedseg.networks.registry import build_network, network_names
+
+__all__ = ["NetworkOutput", "SegmentationNetwork", "build_network", "network_names"]
