@@ -1,0 +1,61 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from napari_transmedseg.errors import ProjectError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace a file in one step: temporary file beside it, fsync, `os.replace`.
+
+    A crash or a full disk leaves the old file as it was.
+
+    Raises
+    ------
+    ProjectError
+        If the folder is missing, is read-only, or the disk is full.
+    """
+    try:
+        _replace(path, content)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise ProjectError(
+            f"Expected to write {path}, found that the folder does not allow it ({reason}); "
+            "choose a folder that you may write to, or free some space."
+        ) from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:80]}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, _mode_of(path))
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+
+
+def _mode_of(path: Path) -> int:
+    """Permissions of the file that is replaced, else what the umask gives a new file."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_mode & 0o777
+    return 0o666 & ~_UMASK
+
+
+def _read_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _read_umask()

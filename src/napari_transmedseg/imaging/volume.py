@@ -1,0 +1,81 @@
+"""Intensities and labels, each with the geometry that they lie on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_transmedseg.errors import GeometryError
+from napari_transmedseg.imaging.geometry import Geometry
+
+LabelArray = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class Volume:
+    """Intensities of one 3-D image.
+
+    Raises
+    ------
+    GeometryError
+        If the array does not have the geometry's display shape.
+    """
+
+    array: npt.NDArray[Any]
+    """(I, P, L), any real dtype; usually a view of the file's order."""
+    geometry: Geometry
+    """Where the voxels lie."""
+    name: str = ""
+    """Case id: the file's stem."""
+
+    def __post_init__(self) -> None:
+        _check_shape(self.array, self.geometry, "intensities")
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class LabelMap:
+    """Classes of one 3-D image; 0 is background where known.
+
+    Raises
+    ------
+    GeometryError
+        If classes or known mask do not have the geometry's display shape, or the classes are
+        not uint8 or uint16.
+    """
+
+    array: LabelArray
+    """(I, P, L), uint8 or uint16."""
+    geometry: Geometry
+    """Where the voxels lie."""
+    known: npt.NDArray[np.bool_] | None = None
+    """(I, P, L): voxels that a person vouches for; None: all of them."""
+    names: dict[int, str] = field(default_factory=dict)
+    """Class names by value, where they are known."""
+
+    def __post_init__(self) -> None:
+        _check_shape(self.array, self.geometry, "classes")
+        if self.array.dtype not in (np.uint8, np.uint16):
+            raise GeometryError(
+                f"Expected classes as uint8 or uint16, found {self.array.dtype}; "
+                "convert the array first."
+            )
+        if self.known is not None:
+            _check_shape(self.known, self.geometry, "the known mask")
+
+    @classmethod
+    def empty(cls, geometry: Geometry, *, known: bool = False) -> LabelMap:
+        """Label map of background on a geometry; by default nothing of it is known."""
+        mask = None if known else geometry.to_display(np.zeros(geometry.shape, dtype=np.bool_))
+        array = geometry.to_display(np.zeros(geometry.shape, dtype=np.uint8))
+        return cls(array=array, geometry=geometry, known=mask)
+
+
+def _check_shape(array: npt.NDArray[Any], geometry: Geometry, what: str) -> None:
+    if array.shape != geometry.display_shape:
+        raise GeometryError(
+            f"Expected {what} of shape {geometry.display_shape} (I, P, L), found {array.shape}; "
+            "use the array that belongs to this geometry."
+        )
