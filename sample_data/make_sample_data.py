@@ -47,7 +47,7 @@ SITE_B = Scanner(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Recipe:
     """What is chosen by hand for one case; everything else is drawn from its seed."""
 
@@ -62,18 +62,29 @@ class Recipe:
     """Rotation of the stack about the world's x, y, z; non-zero makes it oblique."""
 
 
+OBLIQUE_A, OBLIQUE_B = (-24.0, 19.0, 12.0), (18.0, -21.0, 8.0)
+# scanner, shape, spacing, motion phase, voxel order on disk, rotation
 RECIPES = (
-    Recipe(scanner=SITE_A, shape=(10, 96, 96), spacing=(8.0, 1.6, 1.6), phase=0.0, orientation="LPS"),
-    Recipe(scanner=SITE_A, shape=(10, 96, 96), spacing=(8.0, 1.6, 1.6), phase=1.0, orientation="LPS",
-           angles_deg=(-24.0, 19.0, 12.0)),
-    Recipe(scanner=SITE_A, shape=(11, 96, 96), spacing=(8.0, 1.5, 1.5), phase=0.5, orientation="RAS"),
-    Recipe(scanner=SITE_A, shape=(10, 96, 92), spacing=(8.0, 1.6, 1.6), phase=0.2, orientation="LAS"),
-    Recipe(scanner=SITE_B, shape=(9, 88, 96), spacing=(10.0, 1.75, 1.75), phase=0.1, orientation="LPS"),
-    Recipe(scanner=SITE_B, shape=(9, 88, 96), spacing=(10.0, 1.75, 1.75), phase=0.9, orientation="RAS",
-           angles_deg=(18.0, -21.0, 8.0)),
-    Recipe(scanner=SITE_B, shape=(9, 96, 88), spacing=(10.0, 1.75, 1.75), phase=0.4, orientation="PLI"),
-    Recipe(scanner=SITE_B, shape=(9, 88, 96), spacing=(9.0, 1.9, 1.9), phase=0.7, orientation="LPS"),
-)  # fmt: skip
+    Recipe(SITE_A, (10, 96, 96), (8.0, 1.6, 1.6), 0.0, "LPS"),
+    Recipe(SITE_A, (10, 96, 96), (8.0, 1.6, 1.6), 1.0, "LPS", OBLIQUE_A),
+    Recipe(SITE_A, (11, 96, 96), (8.0, 1.5, 1.5), 0.5, "RAS"),
+    Recipe(SITE_A, (10, 96, 92), (8.0, 1.6, 1.6), 0.2, "LAS"),
+    Recipe(SITE_B, (9, 88, 96), (10.0, 1.75, 1.75), 0.1, "LPS"),
+    Recipe(SITE_B, (9, 88, 96), (10.0, 1.75, 1.75), 0.9, "RAS", OBLIQUE_B),
+    Recipe(SITE_B, (9, 96, 88), (10.0, 1.75, 1.75), 0.4, "PLI"),
+    Recipe(SITE_B, (9, 88, 96), (9.0, 1.9, 1.9), 0.7, "LPS"),
+)
+
+
+# Left atrium, right atrium, aortic root, pulmonary trunk: right, down, size; flattening.
+VESSELS = np.array(
+    [
+        [0.42, 0.45, 0.72, 1.25],
+        [-0.80, 0.40, 0.62, 0.90],
+        [-0.12, -0.22, 0.46, 1.00],
+        [-0.42, -0.95, 0.44, 1.20],
+    ]
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +111,8 @@ class Anatomy:
     """(3 surfaces, 5 harmonics, 2): cosine and sine amplitudes relative to the radius."""
     papillary: Array
     """(2, 3): angle from the septum, distance over the radius, size."""
+    vessels: Array
+    """(4, 4): atria and great vessels: right, down, size over the radius; flattening."""
 
 
 def draw_anatomy(rng: np.random.Generator, recipe: Recipe) -> Anatomy:
@@ -133,6 +146,7 @@ def draw_anatomy(rng: np.random.Generator, recipe: Recipe) -> Anatomy:
             ],
             axis=1,
         ),
+        vessels=VESSELS + rng.normal(size=VESSELS.shape) * np.array([0.09, 0.09, 0.06, 0.10]),
     )
 
 
@@ -175,17 +189,17 @@ def paint_level(
     r, theta = np.hypot(dx, dy), np.arctan2(dy, dx)
     blood = scanner.blood * (1 + 0.06 * textures.coarse)
     muscle = scanner.muscle * (1 + 0.05 * textures.fine)
+    if depth < 0:
+        image = paint_above_base(anatomy, scanner, image, blood, dx, dy, depth)
     epi = anatomy.radius * taper(depth, anatomy.length) * wavy(anatomy.lobes[0], theta)
     rv = rv_distance(anatomy, dx, dy, depth)
     fat = anatomy.fat * np.clip(0.6 + 0.9 * textures.coarse, 0, 2.2)
-    image = np.where((rv < fat + 2.5) | (r < epi + fat), scanner.fat, image)
+    image = np.where((rv < fat + 2.5) | (r < epi + fat * (epi > 0)), scanner.fat, image)
     image = np.where((rv < 2.5) | (r < epi), muscle, image)
     in_rv = (rv < 0) & (r > epi)
     trabeculae = (textures.speckle > 0.9) & (rv > -9)
     image = np.where(in_rv, np.where(trabeculae, muscle * 1.25, blood * 0.97), image)
     labels[in_rv] = RV
-    if depth < 0:
-        return paint_above_base(anatomy, scanner, image, blood, dx, dy, depth), labels
     wall = anatomy.wall * (1 + 0.12 * np.cos(theta - anatomy.septum + 1.2))
     endo_length = anatomy.length - 1.1 * anatomy.wall
     endo = (anatomy.radius - wall) * taper(depth, endo_length) * wavy(anatomy.lobes[1], theta)
@@ -234,15 +248,22 @@ def paint_papillary(
 
 
 def paint_above_base(
-    anatomy: Anatomy, scanner: Scanner, image: Array, blood: Array, dx: Array, dy: Array, depth: float
+    anatomy: Anatomy,
+    scanner: Scanner,
+    image: Array,
+    blood: Array,
+    dx: Array,
+    dy: Array,
+    depth: float,
 ) -> Array:
-    """Left atrium, aortic root and outflow tract: bright like the cavities, but no class."""
-    radius = anatomy.radius
-    for right, down, size in ((0.30, 0.35, 0.80), (-0.35, -0.30, 0.48), (-0.75, -0.95, 0.50)):
-        r = np.hypot((dx - right * radius) / 1.15, dy - down * radius)
-        shrunk = size * radius * (1 + 0.006 * depth)
-        image = np.where(r < shrunk + 2.5, scanner.muscle, image)
-        image = np.where(r < shrunk, 0.95 * blood, image)
+    """Atria and great vessels in mediastinal fat: bright like the cavities, but no class."""
+    radius = anatomy.radius * (1 + 0.006 * depth)
+    bed = np.hypot((dx + 0.25 * radius) / 1.25, (dy + 0.1 * radius) / 1.1)
+    image = np.where(bed < 0.95 * radius, 0.55 * scanner.fat, image)
+    for right, down, size, flat in anatomy.vessels:
+        r = np.hypot((dx - right * radius) / flat, (dy - down * radius) * flat)
+        image = np.where(r < size * radius + 2.0, scanner.muscle, image)
+        image = np.where(r < size * radius, 0.95 * blood, image)
     return image
 
 
@@ -283,14 +304,10 @@ def make_case(
     signal = np.zeros(recipe.shape)
     labels = np.zeros(recipe.shape, dtype=np.uint8)
     for k in range(num_slices):
-        shift = rng.normal(size=2) * 1.0  # each slice is another breath-hold
+        shift = rng.normal(size=2)  # mm; each slice is another breath-hold
         y, x = np.meshgrid(
-            (np.arange(fine[0]) + 0.5) / IN_PLANE * recipe.spacing[1]
-            - rows * recipe.spacing[1] / 2
-            - shift[0],
-            (np.arange(fine[1]) + 0.5) / IN_PLANE * recipe.spacing[2]
-            - columns * recipe.spacing[2] / 2
-            - shift[1],
+            centered(fine[0], recipe.spacing[1]) - shift[0],
+            centered(fine[1], recipe.spacing[2]) - shift[1],
             indexing="ij",
         )
         depths = (k + (np.arange(THROUGH_PLANE) + 0.5) / THROUGH_PLANE) * recipe.spacing[0]
@@ -306,16 +323,19 @@ def make_case(
     return acquire(rng, recipe, signal), labels
 
 
+def centered(count: int, spacing: float) -> Array:
+    """Positions of `count` fine samples about the middle, in mm."""
+    return (np.arange(count) + 0.5 - count / 2) * (spacing / IN_PLANE)
+
+
 def pool(fine: Array) -> Array:
     """Mean over each voxel's samples: in-plane partial volume."""
     rows, columns = (size // IN_PLANE for size in fine.shape)
     return np.asarray(fine.reshape(rows, IN_PLANE, columns, IN_PLANE).mean(axis=(1, 3)))
 
 
-def acquire(
-    rng: np.random.Generator, recipe: Recipe, signal: Array
-) -> npt.NDArray[np.int16]:
-    """What the scanner makes of it: blur, coil shading, Rician noise, its own gain."""
+def acquire(rng: np.random.Generator, recipe: Recipe, signal: Array) -> npt.NDArray[np.int16]:
+    """Apply blur, coil shading, Rician noise and gain, as the scanner does."""
     scanner = recipe.scanner
     signal = ndimage.gaussian_filter(signal, (0, scanner.blur_px, scanner.blur_px))
     grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, n) for n in signal.shape), indexing="ij"))
