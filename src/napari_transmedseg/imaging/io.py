@@ -96,7 +96,7 @@ def write_labels(path: str | os.PathLike[str], label_map: LabelMap) -> None:
             f"Expected a mask name that ends in .nii.gz or .nii, found {path.name}; "
             "masks are written as NIfTI."
         )
-    array = label_map.geometry.to_source(label_map.array)  # type: ignore[type-var]
+    array = label_map.geometry.to_source(label_map.array)
     try:
         content = nifti.encode_labels(array, label_map.geometry, compress=name.endswith(".gz"))
     except GeometryError as error:
@@ -216,4 +216,5 @@ def _as_classes(data: npt.NDArray[Any], path: Path) -> LabelArray:
             f"Expected classes (whole numbers from 0 to 65535) in {path}, found {found}; "
             "choose a label map, not an image or a probability map."
         )
-    return data.astype(np.uint8 if high <= np.iinfo(np.uint8).max else np.uint16)
+    fits = high <= np.iinfo(np.uint8).max
+    return data.astype(np.uint8) if fits else data.astype(np.uint16)

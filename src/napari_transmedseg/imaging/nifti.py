@@ -11,8 +11,9 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
-from nibabel.nifti1 import Nifti1Header, Nifti1Image, Nifti1Pair
-from nibabel.nifti2 import Nifti2Header, Nifti2Image
+from nibabel.analyze import AnalyzeImage
+from nibabel.nifti1 import Nifti1Header
+from nibabel.nifti2 import Nifti2Header
 from nibabel.spatialimages import HeaderDataError
 
 from napari_transmedseg.errors import GeometryError, ImageReadError
@@ -90,7 +91,7 @@ def encode_labels(array: npt.NDArray[Any], geometry: Geometry, *, compress: bool
     return gzip.compress(content, compresslevel=6, mtime=0) if compress else content
 
 
-def _load(path: Path) -> Nifti1Pair:
+def _load(path: Path) -> AnalyzeImage:
     try:
         image = nib.load(path)
     except FileNotFoundError as error:
@@ -103,14 +104,14 @@ def _load(path: Path) -> Nifti1Pair:
             f"Expected a NIfTI image in {path}, found something else or a damaged header "
             f"({_first_line(error)}); choose a medical image or copy the file again."
         ) from error
-    if not isinstance(image, nib.analyze.AnalyzeImage):
+    if not isinstance(image, AnalyzeImage):
         raise ImageReadError(
             f"Expected a NIfTI image in {path}, found {type(image).__name__}; convert it to NIfTI."
         )
     return image
 
 
-def _geometry_of(image: Nifti1Pair, path: Path, frame: int | None) -> Geometry:
+def _geometry_of(image: AnalyzeImage, path: Path, frame: int | None) -> Geometry:
     _check_real(image, path)
     shape = _spatial_shape(image.shape, path, frame)
     header = image.header
@@ -139,7 +140,7 @@ def _guard(path: Path, **facts: Any) -> Geometry:
         raise ImageReadError(f"{path}: {error}") from error
 
 
-def _check_real(image: Nifti1Pair, path: Path) -> None:
+def _check_real(image: AnalyzeImage, path: Path) -> None:
     dtype = image.get_data_dtype()
     kind = {"c": "complex numbers", "V": "colours (RGB)"}.get(dtype.kind)
     if kind is not None:
@@ -174,13 +175,14 @@ def _spatial_shape(shape: tuple[int, ...], path: Path, frame: int | None) -> tup
     return (spatial[0], spatial[1], spatial[2] if len(spatial) == 3 else 1)
 
 
-def _voxels(image: Nifti1Pair, frame: int | None) -> npt.NDArray[Any]:
-    part = (Ellipsis, frame) if frame is not None and image.ndim == 4 else Ellipsis
-    slope, inter = image.dataobj.slope, image.dataobj.inter  # type: ignore[attr-defined]
-    if (slope, inter) != (1, 0):
-        scaled = image.dataobj if part is Ellipsis else image.slicer[..., frame : frame + 1].dataobj
-        return np.asarray(scaled.get_scaled(dtype=np.float32))  # type: ignore[attr-defined]
-    data = np.asarray(image.dataobj[part])
+def _voxels(image: AnalyzeImage, frame: int | None) -> npt.NDArray[Any]:
+    proxy: Any = image.dataobj
+    if frame is not None and image.ndim == 4:
+        data = np.asarray(proxy[..., frame])
+    elif (proxy.slope, proxy.inter) == (1, 0):
+        data = np.asarray(proxy)
+    else:
+        data = np.asarray(proxy.get_scaled(dtype=np.float32))
     if not data.dtype.isnative:
         data = data.astype(data.dtype.newbyteorder("="))
     return data if data.dtype.itemsize <= 8 else data.astype(np.float64)
@@ -210,15 +212,14 @@ def _kept_header(geometry: Geometry) -> Nifti1Header | None:
     if geometry.header is None:
         return None
     kind = Nifti2Header if len(geometry.header) == Nifti2Header.sizeof_hdr else Nifti1Header
-    header = kind(geometry.header, check=False)
+    header: Nifti1Header = kind(geometry.header, check=False)  # type: ignore[no-untyped-call]
     affine = header.get_best_affine()
     affine[:3] *= _MM_PER_UNIT.get(geometry.units, 1.0)
     return header if np.allclose(affine, geometry.affine, rtol=1e-6, atol=1e-6) else None
 
 
 def _new_header(geometry: Geometry) -> Nifti1Header:
-    kind = Nifti2Image if max(geometry.shape) > _NIFTI1_MAX else Nifti1Image
-    header: Nifti1Header = kind.header_class()
+    header = Nifti2Header() if max(geometry.shape) > _NIFTI1_MAX else Nifti1Header()
     header.set_data_shape(geometry.shape)
     header.set_xyzt_units("mm")
     header.set_sform(geometry.affine, code=geometry.sform_code or 1)

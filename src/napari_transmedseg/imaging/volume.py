@@ -11,7 +11,7 @@ import numpy.typing as npt
 from napari_transmedseg.errors import GeometryError
 from napari_transmedseg.imaging.geometry import Geometry
 
-LabelArray = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+LabelArray = npt.NDArray[np.uint8 | np.uint16]
 
 
 @dataclass(kw_only=True, slots=True, eq=False)

@@ -1,0 +1,1 @@
+"""Projects on disk: cohort, annotation, ledger, runs, predictions and export."""

@@ -1,0 +1,197 @@
+"""Finished masks: what people said where they said it, the prediction elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.imaging.atomic import write_bytes
+from napari_transmedseg.imaging.io import write_labels
+from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.project.cohort import make_folder
+from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.run import versions
+
+SUMMARY_FILE = "export.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExportedCase:
+    """One mask that was written."""
+
+    case_id: str
+    path: Path
+    known_path: Path | None
+    """Where the known mask is; None where every voxel counts."""
+    run_id: str | None
+    """Run whose prediction fills what nobody annotated; None where nothing is predicted."""
+    volumes_ml: dict[str, float]
+    """Volume of each class, by name."""
+    known_share: float
+    """Share of the voxels that a person vouches for, in [0, 1]."""
+    slice_states: tuple[str, ...]
+    """Provenance: state of every slice."""
+
+
+def export(
+    project: Project,
+    out: str | Path,
+    *,
+    reviewed_only: bool = False,
+    run_id: str | None = None,
+) -> list[ExportedCase]:
+    """Write a mask for each case, on exactly its image's grid, and a summary of them all.
+
+    Parameters
+    ----------
+    project
+        May be open read-only.
+    out
+        Folder for `<case>.nii.gz` and `export.json`.
+    reviewed_only
+        Only voxels that a person vouches for carry labels; `<case>.known.nii.gz` beside the mask
+        says which these are. Cases without any are left out.
+    run_id
+        Run whose predictions are used; None: for each case the latest that predicted it.
+
+    Raises
+    ------
+    ProjectError
+        If a case that is not annotated as a whole has no prediction, or a file would be
+        overwritten that is no earlier export. Nothing is written then.
+    """
+    out = Path(out)
+    chosen = _reviewed(project) if reviewed_only else _complete(project, run_id)
+    if not chosen:
+        raise ProjectError(
+            f"Expected annotated slices to export, found none in {project.folder}; mark slices as "
+            "done or accept predictions, or export everything."
+        )
+    _protect(project, out, [case_id for case_id, _ in chosen])
+    make_folder(out)
+    done = [_write(project, out, case_id, run, reviewed_only) for case_id, run in chosen]
+    _write_summary(project, out, done)
+    return done
+
+
+def combine(project: Project, case_id: str, run_id: str | None) -> LabelMap:
+    """Annotation on known voxels, the run's prediction elsewhere.
+
+    Without a run, unknown voxels are 0; the known mask says which these are.
+    """
+    annotation = project.annotation(case_id)
+    prediction = None if run_id is None else project.prediction(case_id, run_id)
+    known = annotation.known
+    assert known is not None
+    rest = np.zeros((), dtype=np.uint8) if prediction is None else prediction.array
+    array = np.where(known, annotation.array, rest).astype(np.uint8)
+    return LabelMap(array=array, geometry=annotation.geometry, known=known)
+
+
+def _reviewed(project: Project) -> list[tuple[str, str | None]]:
+    annotated = (case.case_id for case in project.training_cases() if case.annotation is not None)
+    return [(case_id, None) for case_id in annotated]
+
+
+def _complete(project: Project, run_id: str | None) -> list[tuple[str, str | None]]:
+    chosen: list[tuple[str, str | None]] = []
+    missing = []
+    for case in project.cases:
+        run = _predicted_by(project, case.case_id, run_id)
+        whole = all(state.is_labeled for state in project.ledger(case.case_id).states)
+        if run is None and not whole:
+            missing.append(case.case_id)
+        chosen.append((case.case_id, run))
+    if missing:
+        names = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+        raise ProjectError(
+            f"Expected a prediction for every case, found none{f' of {run_id}' if run_id else ''} "
+            f"for {len(missing)} of {len(project.cases)} ({names}); predict first, or export only "
+            "what is reviewed."
+        )
+    return chosen
+
+
+def _predicted_by(project: Project, case_id: str, run_id: str | None) -> str | None:
+    runs = [project.run(run_id)] if run_id is not None else list(reversed(project.runs))
+    for run in runs:
+        if project.prediction_path(run.run_id, case_id).exists():
+            return run.run_id
+    return None
+
+
+def _protect(project: Project, out: Path, case_ids: list[str]) -> None:
+    """Refuse to write over images, annotation, or anything that is no earlier export."""
+    place = Path(os.path.abspath(out))
+    for name in ("annotations", "predictions", "runs"):
+        if place.is_relative_to(Path(os.path.abspath(project.folder)) / name):
+            raise ProjectError(
+                f"Expected a folder for the masks outside the project's own {name}, found {out}; "
+                "choose another folder."
+            )
+    exported = (out / SUMMARY_FILE).exists()
+    for case_id in case_ids:
+        path = out / f"{case_id}.nii.gz"
+        if not path.exists():
+            continue
+        image = project.image_path(case_id)
+        if not exported or (image.exists() and path.samefile(image)):
+            raise ProjectError(
+                f"Expected a place for the mask of {case_id}, found that {path} would be "
+                "overwritten, which is no earlier export; choose an empty folder."
+            )
+
+
+def _write(
+    project: Project, out: Path, case_id: str, run_id: str | None, reviewed_only: bool
+) -> ExportedCase:
+    mask = combine(project, case_id, run_id)
+    assert mask.known is not None
+    path = out / f"{case_id}.nii.gz"
+    write_labels(path, mask)
+    known_path = out / f"{case_id}.known.nii.gz" if reviewed_only else None
+    if known_path is not None:
+        known = LabelMap(array=mask.known.astype(np.uint8), geometry=mask.geometry)
+        write_labels(known_path, known)
+    return ExportedCase(
+        case_id=case_id,
+        path=path,
+        known_path=known_path,
+        run_id=run_id,
+        volumes_ml=dict(_volumes(mask, project.class_names)),
+        known_share=float(mask.known.mean()),
+        slice_states=tuple(state.value for state in project.ledger(case_id).states),
+    )
+
+
+def _volumes(mask: LabelMap, names: dict[int, str]) -> Iterator[tuple[str, float]]:
+    voxel_ml = abs(float(np.linalg.det(mask.geometry.affine[:3, :3]))) / 1000.0
+    counts = np.bincount(mask.array.ravel(order="K"), minlength=max(names) + 1)
+    for value, name in names.items():
+        yield name, float(counts[value] * voxel_ml)
+
+
+def _write_summary(project: Project, out: Path, done: list[ExportedCase]) -> None:
+    runs = sorted({case.run_id for case in done if case.run_id is not None})
+    content = {
+        "project": project.name,
+        "classes": {value: name for value, name in project.class_names.items()},
+        "versions": versions(),
+        "runs": {run_id: project.run(run_id).details() for run_id in runs},
+        "cases": [
+            {
+                **dataclasses.asdict(case),
+                "path": case.path.name,
+                "known_path": None if case.known_path is None else case.known_path.name,
+            }
+            for case in done
+        ],
+    }
+    write_bytes(out / SUMMARY_FILE, json.dumps(content, indent=1).encode() + b"\n")

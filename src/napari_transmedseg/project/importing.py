@@ -1,0 +1,74 @@
+"""Bringing slices of another tool's label map into an annotation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.project.ledger import Ledger, SliceState
+
+_Index = tuple[slice | int, ...]
+
+
+def merge_labels(
+    current: LabelMap,
+    ledger: Ledger,
+    incoming: LabelMap,
+    slices: Iterable[int],
+    slice_axis: int,
+    *,
+    who: str,
+    when: str,
+    overwrite: bool,
+) -> tuple[LabelMap, Ledger]:
+    """Put slices into an annotation.
+
+    A slice that `incoming` knows as a whole is annotated afterwards, or empty; one that it
+    knows in part is in progress; one that it does not know stays as it was.
+
+    Raises
+    ------
+    ProjectError
+        If a slice does not exist, or is annotated differently and `overwrite` is off.
+    """
+    merged = current.array.copy(order="K")
+    for index in slices:
+        ledger.with_states([index], SliceState.UNSEEN)  # refuses what is no slice
+        cut = _cut(index, slice_axis)
+        known = _known(incoming, cut)
+        if not known.any():
+            continue
+        conflicts = np.count_nonzero(
+            known & _known(current, cut) & (merged[cut] != incoming.array[cut])
+        )
+        if conflicts and not overwrite:
+            raise ProjectError(
+                f"Expected slice {index} without other annotation, found {conflicts} voxels that "
+                "are annotated differently; leave the slice out, or allow overwriting."
+            )
+        merged[cut] = np.where(known, incoming.array[cut], merged[cut])
+        state = _state(known.all(), bool(merged[cut].any()))
+        if known.all() or not ledger.states[index].is_labeled:
+            ledger = ledger.with_states([index], state, who=who, when=when)
+    return LabelMap(array=merged, geometry=current.geometry), ledger
+
+
+def _state(whole: np.bool_ | bool, painted: bool) -> SliceState:
+    if not whole:
+        return SliceState.IN_PROGRESS
+    return SliceState.ANNOTATED if painted else SliceState.EMPTY
+
+
+def _known(label_map: LabelMap, cut: _Index) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    if label_map.known is None:
+        return np.ones(label_map.array[cut].shape, dtype=np.bool_)
+    return label_map.known[cut]
+
+
+def _cut(index: int, axis: int) -> _Index:
+    cut: list[slice | int] = [slice(None)] * 3
+    cut[axis] = index
+    return tuple(cut)

@@ -1,0 +1,234 @@
+"""The folder of one training run: settings, what happened, and the checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.engine.events import SlicePrediction, TrainingEvent
+from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.imaging.atomic import write_bytes
+
+CONFIG_FILE = "config.json"
+METRICS_FILE = "metrics.jsonl"
+_LIBRARIES = ("napari-transmedseg", "torch", "monai", "numpy", "nibabel", "SimpleITK", "scipy")
+
+
+class Run:
+    """One training run of a project, on disk.
+
+    Attributes
+    ----------
+    run_id
+        Name of the folder, `run-001` and so on.
+    folder
+        Holds `config.json`, `metrics.jsonl` and `checkpoints/`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.run_id = folder.name
+
+    @classmethod
+    def create(cls, folder: Path, config: TrainingConfig, facts: Mapping[str, Any]) -> Run:
+        """Make the folder and write down the settings.
+
+        Parameters
+        ----------
+        folder
+            Must not exist.
+        config
+            Settings of the run.
+        facts
+            What else belongs to it: classes, slice axis, the run that it started from.
+        """
+        try:
+            (folder / "checkpoints").mkdir(parents=True)
+        except OSError as error:
+            raise ProjectError(
+                f"Expected to make the run folder {folder}, found that it is not possible "
+                f"({(error.strerror or 'no access').lower()}); free some space or open a project "
+                "that you may write to."
+            ) from error
+        run = cls(folder)
+        run.write_details(
+            {
+                "run_id": run.run_id,
+                "created": _now(),
+                "seed": config.seed,
+                "config": dataclasses.asdict(config),
+                "versions": versions(),
+                "hardware": hardware(),
+                **facts,
+            }
+        )
+        return run
+
+    @property
+    def config(self) -> TrainingConfig:
+        """Settings that the run was started with.
+
+        Raises
+        ------
+        ProjectError
+            If they are missing or damaged.
+        """
+        stored: Any = self.details().get("config")
+        try:
+            return TrainingConfig(**stored)
+        except TypeError as error:
+            raise ProjectError(
+                f"Expected the settings of this program's training in {self._config_path}, found "
+                f"others ({error}); start a new run."
+            ) from error
+
+    def details(self) -> dict[str, Any]:
+        """All of `config.json`: settings, seed, classes, versions, hardware."""
+        try:
+            content = json.loads(self._config_path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise ProjectError(
+                f"Expected the settings of {self.run_id} in {self._config_path}, found none that "
+                "can be read; start a new run."
+            ) from error
+        if not isinstance(content, dict):
+            raise ProjectError(
+                f"Expected the settings of {self.run_id} in {self._config_path}, found something "
+                "else; start a new run."
+            )
+        return content
+
+    def write_details(self, content: Mapping[str, Any]) -> None:
+        """Replace `config.json`."""
+        text = json.dumps(_plain(content), indent=2)
+        write_bytes(self._config_path, text.encode() + b"\n")
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Last good checkpoint; None before the first."""
+        path = self.folder / "checkpoints" / "last.pt"
+        return path if path.is_file() else None
+
+    def require_checkpoint(self) -> Path:
+        """Last good checkpoint.
+
+        Raises
+        ------
+        ProjectError
+            If there is none.
+        """
+        if self.checkpoint is None:
+            raise ProjectError(
+                f"Expected a trained model in {self.run_id}, found no checkpoint; train again, or "
+                "choose a run that got further."
+            )
+        return self.checkpoint
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Read the recorded events in order; a last line that a crash cut short is left out."""
+        path = self.folder / METRICS_FILE
+        if not path.exists():
+            return []
+        rows = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                continue
+        return rows
+
+    def record(self, events: Iterable[TrainingEvent]) -> Iterator[TrainingEvent]:
+        """Write each event to `metrics.jsonl` and pass it on.
+
+        Predicted slices are passed on but not written. Closing this iterator closes `events`.
+        """
+        with (self.folder / METRICS_FILE).open("ab+") as file:
+            _end_cut_line(file)
+            try:
+                for event in events:
+                    if not isinstance(event, SlicePrediction):
+                        row = {"time": _now(), **event_as_dict(event, self.folder)}
+                        file.write(json.dumps(row).encode() + b"\n")
+                        file.flush()
+                    yield event
+            finally:
+                close = getattr(events, "close", None)
+                if close is not None:
+                    close()
+
+    @property
+    def _config_path(self) -> Path:
+        return self.folder / CONFIG_FILE
+
+
+def event_as_dict(event: TrainingEvent, base: Path | None = None) -> dict[str, Any]:
+    """Fields of an event for JSON, the kind under `event`.
+
+    Arrays are left out, NaN and infinity become null, paths below `base` relative.
+    """
+    fields = {
+        field.name: getattr(event, field.name)
+        for field in dataclasses.fields(event)
+        if not isinstance(getattr(event, field.name), np.ndarray)
+    }
+    plain: dict[str, Any] = _plain({"event": type(event).__name__, **fields}, base)
+    return plain
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that decide results; nothing is imported."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> dict[str, str | int]:
+    """Machine that the run was started on."""
+    return {
+        "system": platform.platform(terse=True),
+        "machine": platform.machine(),
+        "processor": platform.processor(),
+        "cpu_count": os.cpu_count() or 1,
+    }
+
+
+def _plain(value: Any, base: Path | None = None) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item, base) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, base) for item in value]
+    if isinstance(value, Path):
+        inside = base is not None and value.is_relative_to(base)
+        return (value.relative_to(base) if inside and base is not None else value).as_posix()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _end_cut_line(file: Any) -> None:
+    """Begin on a new line where a crash cut the last one short."""
+    if file.tell() > 0:
+        file.seek(-1, os.SEEK_END)
+        if file.read(1) != b"\n":
+            file.write(b"\n")
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")

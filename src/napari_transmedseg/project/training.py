@@ -1,0 +1,276 @@
+"""Training and predicting on a project: the engine's work, kept in the project's folders.
+
+Torch is loaded when the first event is asked for, not when this module is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_transmedseg.engine.cases import TrainingCase
+from napari_transmedseg.engine.config import TrainingConfig, validate_config
+from napari_transmedseg.engine.control import TrainingControl
+from napari_transmedseg.engine.events import TrainingEvent
+from napari_transmedseg.errors import ConfigError, ProjectError
+from napari_transmedseg.imaging.atomic import write_bytes
+from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.run import Run
+
+_CHANGEABLE = ("minutes", "steps", "device", "threads")
+"""Settings that a resumed run may take anew."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CasePredicted:
+    """One case was predicted and written."""
+
+    case_id: str
+    index: int
+    """Cases done so far, this one included."""
+    total: int
+    path: Path
+
+
+def train(
+    project: Project,
+    config: TrainingConfig | None = None,
+    *,
+    control: TrainingControl | None = None,
+    resume: str | None = None,
+    warm_start: str | None = None,
+) -> Iterator[TrainingEvent]:
+    """Train on what is annotated and on all that is not.
+
+    The run's folder is made and the annotation read when this is called, on the caller's
+    thread; images are read and the work is done while the events are asked for, on any one
+    thread. Every event is written to the run's `metrics.jsonl`.
+
+    Parameters
+    ----------
+    project
+        Open for writing.
+    config
+        Settings; None takes the defaults, or when resuming the run's own.
+    control
+        For stopping, pausing, and choosing the slice to predict meanwhile.
+    resume
+        Run that goes on in its own folder, with its own settings; budget, device and threads
+        may be given anew.
+    warm_start
+        Run whose model a new run starts from.
+
+    Raises
+    ------
+    ProjectError, ConfigError
+        At the call: a run or checkpoint is missing, an image is missing, settings contradict.
+    PlanError, ImageReadError, TrainingError
+        While the events are asked for.
+    """
+    given = config or TrainingConfig()
+    validate_config(given)
+    if resume is not None and warm_start is not None:
+        raise ConfigError(
+            "Expected a run to resume or one to start from, found both; leave one out."
+        )
+    cases = project.training_cases()
+    if resume is not None:
+        run, resume_from, warm_from = project.run(resume), _checkpoint(project, resume), None
+        used = _resumed(run, given)
+        _note_resume(run, used)
+    else:
+        resume_from = None
+        warm_from = None if warm_start is None else _checkpoint(project, warm_start)
+        used = given
+        run = project.new_run(used, warm_start=warm_start)
+    names = tuple(item.name for item in project.classes)
+    events = _fit(
+        run, cases, names, used, project.slice_axis,
+        control=control, resume_from=resume_from, warm_start_from=warm_from,
+    )  # fmt: skip
+    return run.record(events)
+
+
+def predict(
+    project: Project,
+    run_id: str | None = None,
+    *,
+    case_ids: Sequence[str] | None = None,
+    control: TrainingControl | None = None,
+) -> Iterator[CasePredicted]:
+    """Predict cases with a trained run, into `predictions/<run>/`; annotation is not touched.
+
+    Beside each mask, `<case>.json` holds its mean uncertainty and that of every slice.
+
+    Parameters
+    ----------
+    project
+        Open for writing.
+    run_id
+        Run to use; None: the latest.
+    case_ids
+        Cases to predict; None: all.
+    control
+        Its stop request is honoured between two cases.
+
+    Raises
+    ------
+    ProjectError
+        At the call: no such run or case, no checkpoint.
+    """
+    run = project.run(run_id)
+    checkpoint = run.require_checkpoint()
+    _check_model_fits(project, run)
+    chosen = [case.case_id for case in project.cases] if case_ids is None else list(case_ids)
+    for case_id in chosen:
+        project.case(case_id)
+    return _predict(project, run, checkpoint, chosen, control)
+
+
+def uncertainty(project: Project, case_id: str, run_id: str) -> list[float] | None:
+    """Mean uncertainty of every slice of a predicted case, in [0, 1]; None where not predicted."""
+    path = _scores_path(project, run_id, case_id)
+    if not path.exists():
+        return None
+    try:
+        return [float(value) for value in json.loads(path.read_bytes())["slice_uncertainty"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ProjectError(
+            f"Expected the uncertainty of {case_id} in {path}, found a damaged file; predict again."
+        ) from error
+
+
+def _fit(
+    run: Run,
+    cases: Sequence[TrainingCase],
+    class_names: Sequence[str],
+    config: TrainingConfig,
+    slice_axis: int,
+    *,
+    control: TrainingControl | None,
+    resume_from: Path | None,
+    warm_start_from: Path | None,
+) -> Iterator[TrainingEvent]:
+    from napari_transmedseg.engine.trainer import fit
+
+    _note_accelerator(run)
+    yield from fit(
+        cases,
+        class_names,
+        config,
+        slice_axis=slice_axis,
+        folder=run.folder,
+        run_id=run.run_id,
+        control=control,
+        resume_from=resume_from,
+        warm_start_from=warm_start_from,
+    )
+
+
+def _predict(
+    project: Project,
+    run: Run,
+    checkpoint: Path,
+    case_ids: Sequence[str],
+    control: TrainingControl | None,
+) -> Iterator[CasePredicted]:
+    from napari_transmedseg.engine.inference import load_predictor
+
+    config = run.config
+    predictor = load_predictor(checkpoint, config.device, config.threads)
+    for index, case_id in enumerate(case_ids, start=1):
+        if control is not None and control.stop_requested:
+            return
+        prediction = predictor.predict_volume(project.volume(case_id))
+        path = project.save_prediction(run.run_id, case_id, prediction.labels)
+        _write_scores(project, run, case_id, prediction.uncertainty_IPL)
+        yield CasePredicted(case_id=case_id, index=index, total=len(case_ids), path=path)
+
+
+def _write_scores(
+    project: Project, run: Run, case_id: str, uncertainty_IPL: np.ndarray[Any, np.dtype[np.float32]]
+) -> None:
+    others = tuple(axis for axis in range(3) if axis != project.slice_axis)
+    per_slice = uncertainty_IPL.mean(axis=others, dtype=np.float64)
+    content = {
+        "case_id": case_id,
+        "run_id": run.run_id,
+        "slice_axis": project.slice_axis,
+        "uncertainty": round(float(per_slice.mean()), 6),
+        "slice_uncertainty": [round(float(value), 6) for value in per_slice],
+    }
+    path = _scores_path(project, run.run_id, case_id)
+    write_bytes(path, json.dumps(content, indent=1).encode() + b"\n")
+
+
+def _scores_path(project: Project, run_id: str, case_id: str) -> Path:
+    path = project.prediction_path(run_id, case_id)
+    return path.with_name(f"{case_id}.json")
+
+
+def _checkpoint(project: Project, run_id: str) -> Path:
+    run = project.run(run_id)
+    checkpoint = run.require_checkpoint()
+    _check_model_fits(project, run)
+    return checkpoint
+
+
+def _check_model_fits(project: Project, run: Run) -> None:
+    """Refuse a model of another number of classes or another plane; names may change."""
+    details = run.details()
+    trained, wanted = details.get("classes", []), [item.name for item in project.classes]
+    if len(trained) != len(wanted):
+        raise ProjectError(
+            f"Expected a model of the {len(wanted)} classes {', '.join(wanted)}, found that "
+            f"{run.run_id} was trained on {len(trained)} ({', '.join(trained)}); train a new run."
+        )
+    if details.get("slice_axis", project.slice_axis) != project.slice_axis:
+        raise ProjectError(
+            f"Expected a model of this project's slices, found that {run.run_id} was trained in "
+            "another plane; train a new run."
+        )
+
+
+def _resumed(run: Run, given: TrainingConfig) -> TrainingConfig:
+    """Take the settings of the run, with budget, device and threads from those given."""
+    own, default = run.config, TrainingConfig()
+    fresh: dict[str, Any] = {}
+    for field in dataclasses.fields(TrainingConfig):
+        value = getattr(given, field.name)
+        if value == getattr(default, field.name):
+            continue
+        if field.name in _CHANGEABLE:
+            fresh[field.name] = value
+        elif value != getattr(own, field.name):
+            raise ConfigError(
+                f"Expected {run.run_id} to go on with its '{field.name}' "
+                f"{getattr(own, field.name)!r}, found {value!r}; leave it out, or start a new run "
+                "from it (warm start)."
+            )
+    if "minutes" in fresh or "steps" in fresh:
+        fresh = {"minutes": None, "steps": None, **fresh}
+    used = dataclasses.replace(own, **fresh)
+    validate_config(used)
+    return used
+
+
+def _note_resume(run: Run, used: TrainingConfig) -> None:
+    details = run.details()
+    if dataclasses.asdict(used) != details["config"]:
+        run.write_details({**details, "config": dataclasses.asdict(used)})
+
+
+def _note_accelerator(run: Run) -> None:
+    """Add what only torch knows about the machine."""
+    import torch
+
+    details = run.details()
+    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    details["hardware"] = {**details.get("hardware", {}), "accelerators": names}
+    run.write_details(details)
