@@ -1,0 +1,56 @@
+"""`transmedseg annotate`: label maps of other tools as annotation."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from napari_transmedseg.cli.console import Switch, make_table, out, print_advice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotate:
+    """Bring label maps, or some slices of them, in as annotation."""
+
+    project: Positional[Path]
+    """Folder of the project."""
+    from_labels: Annotated[Path, arg(metavar="PATH")]
+    """Folder of label maps named after their cases, or one label map."""
+    cases: Annotated[int | None, arg(metavar="N")] = None
+    """How many cases, drawn by the seed. Without: all that have a label map."""
+    slices_per_case: Annotated[int | None, arg(metavar="K")] = None
+    """How many slices of each case, spread over the whole stack. Without: all."""
+    seed: int = 0
+    """Seed of the drawing."""
+    pattern: str = "{case}"
+    """Name of a label map after its case, such as `{case}_gt`."""
+    replace: Switch = False
+    """Replace what was annotated before on the slices that are brought in."""
+
+    def run(self) -> int:
+        """Import the label maps and list what was taken."""
+        from napari_transmedseg.project.annotate import annotate_from_labels
+        from napari_transmedseg.project.project import Project
+
+        with Project.open(self.project) as project:
+            summary = annotate_from_labels(
+                project,
+                self.from_labels,
+                num_cases=self.cases,
+                slices_per_case=self.slices_per_case,
+                seed=self.seed,
+                pattern=self.pattern,
+                replace=self.replace,
+            )
+        table = make_table(["case", "slices", "annotated slices (from 0)"])
+        for case in summary.cases:
+            table.add_row(case.case_id, str(len(case.slices)), _listed(case.slices))
+        out().print(table)
+        print_advice(summary.advice)
+        return 0
+
+
+def _listed(slices: tuple[int, ...]) -> str:
+    whole = len(slices) > 1 and slices == tuple(range(slices[0], slices[-1] + 1))
+    return f"{slices[0]}–{slices[-1]}" if whole else ", ".join(map(str, slices))

@@ -1,0 +1,46 @@
+"""`transmedseg predict`: segments every case with a trained run."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from napari_transmedseg.cli.console import Switch, out, print_json
+from napari_transmedseg.cli.interrupt import stop_on_interrupt
+from napari_transmedseg.cli.progress import CountView
+from napari_transmedseg.engine.control import TrainingControl
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predict:
+    """Segment every case of a project with a trained run."""
+
+    project: Positional[Path]
+    """Folder of the project."""
+    run_id: Annotated[str | None, arg(name="run", metavar="RUN")] = None
+    """Which run; without: the latest."""
+    json: Switch = False
+    """Print one JSON line per case."""
+
+    def run(self) -> int:
+        """Predict all cases and say where the label maps are."""
+        from napari_transmedseg.cli.main import INTERRUPTED
+        from napari_transmedseg.project.project import Project
+        from napari_transmedseg.project.training import predict
+
+        control = TrainingControl()
+        with (
+            Project.open(self.project) as project,
+            stop_on_interrupt(control),
+            CountView("Predicting", quiet=self.json) as view,
+        ):
+            count, folder = 0, project.folder
+            for event in predict(project, self.run_id, control=control):
+                count, folder = count + 1, event.path.parent
+                view.show(event.index, event.total, event.case_id)
+                if self.json:
+                    print_json({"event": "CasePredicted", **asdict(event)}, indent=None)
+        if not self.json:
+            out().print(f"{count} label maps in {folder}")
+        return INTERRUPTED if control.stop_requested else 0
