@@ -5,7 +5,7 @@ box and 1 outside, x_in = u_p·M + l_a·(1-M) and x_out = l_b·M + u_q·(1-M); t
 mixed alike. Each part of a mixed image (annotated voxels, pseudo-labeled voxels) has its
 own (CE + Dice)/2, normalised by its own voxels.
 
-Shapes: B images, C classes (0 = background), YX any number of spatial axes, V voxels.
+Shapes: B images, C classes (0 = background), YX any number of spatial axes, N voxels.
 """
 
 from collections.abc import Sequence
@@ -101,29 +101,32 @@ def masked_segmentation_losses(
     by itself (annotated voxels, pseudo-labeled voxels).
     """
     num_classes = logits_BCYX.shape[1]
-    target_B1V = target_BYX.flatten(1).unsqueeze(1)
-    classes_C1 = torch.arange(num_classes, device=target_B1V.device).unsqueeze(1)
     with torch.autocast(logits_BCYX.device.type, enabled=False):
-        log_probability_BCV = logits_BCYX.flatten(2).float().log_softmax(1)
-        probability_BCV = log_probability_BCV.exp()
-        one_hot_BCV = (target_B1V == classes_C1).to(log_probability_BCV.dtype)
+        logits_CN = logits_BCYX.float().transpose(0, 1).flatten(1)
+        classes_C1 = torch.arange(num_classes, device=target_BYX.device).unsqueeze(1)
+        one_hot_CN = (target_BYX.flatten() == classes_C1).to(logits_CN.dtype)
+        log_probability_CN = logits_CN.log_softmax(0)
+        probability_CN = log_probability_CN.exp()
+        true_N = (log_probability_CN * one_hot_CN).sum(0)
         return tuple(
             _cross_entropy_and_dice(
-                log_probability_BCV, probability_BCV, one_hot_BCV, weight_BYX.flatten(1)
+                true_N, probability_CN, one_hot_CN, weight_BYX.flatten().to(logits_CN.dtype)
             )
             for weight_BYX in weights_BYX
         )
 
 
 def _cross_entropy_and_dice(
-    log_probability_BCV: Tensor, probability_BCV: Tensor, one_hot_BCV: Tensor, weight_BV: Tensor
+    true_N: Tensor, probability_CN: Tensor, one_hot_CN: Tensor, weight_N: Tensor
 ) -> Tensor:
-    weight_B1V = weight_BV.unsqueeze(1).to(one_hot_BCV.dtype)
-    wanted_BCV = one_hot_BCV * weight_B1V
-    wanted_C = wanted_BCV.sum((0, 2))
-    cross_entropy = -(log_probability_BCV * wanted_BCV).sum() / _or_one(wanted_C.sum())
-    overlap_C = (probability_BCV * wanted_BCV).sum((0, 2))
-    predicted_C = (probability_BCV * weight_B1V).sum((0, 2))
+    """Loss of one part; sums over voxels are products, so that a part costs little.
+
+    `true_N` is the log-probability of the target's class.
+    """
+    wanted_C = one_hot_CN @ weight_N
+    overlap_C = one_hot_CN @ (true_N.exp() * weight_N)
+    predicted_C = probability_CN @ weight_N
+    cross_entropy = -(true_N @ weight_N) / _or_one(wanted_C.sum())
     present_C = wanted_C > 0
     dice_C = 2 * overlap_C / _or_one(predicted_C + wanted_C)
     dice_loss = torch.where(present_C, 1 - dice_C, 0).sum() / present_C.sum().clamp(min=1)

@@ -45,9 +45,8 @@ class GraphClustering(nn.Module):
         super().__init__()
         self.alpha_cc = alpha_cc
         self.convolution = nn.Linear(num_features, hidden)
-        self.perceptron = nn.Sequential(
-            nn.ELU(), nn.Linear(hidden, hidden), nn.ELU(), nn.Linear(hidden, num_clusters)
-        )
+        self.hidden = nn.Linear(hidden, hidden)
+        self.output = nn.Linear(hidden, num_clusters)
 
     def forward(self, features_BAYX: Tensor, valid_BYX: Tensor | None = None) -> Tensor:
         """Mean of L_graph over the images.
@@ -62,22 +61,22 @@ class GraphClustering(nn.Module):
             Bool, at any resolution: False where the image is padding. Such nodes take part
             in nothing.
         """
-        valid_BN1 = _valid_nodes(features_BAYX, valid_BYX)
+        valid_B1N = _valid_nodes(features_BAYX, valid_BYX)
         with torch.autocast(features_BAYX.device.type, enabled=False):
-            nodes_BNA = normalized_nodes(features_BAYX.float(), valid_BN1)
-            assignment_BNK = self._assign(nodes_BNA)
-            if valid_BN1 is not None:
-                assignment_BNK = assignment_BNK * valid_BN1
-            return clustering_loss(nodes_BNA, assignment_BNK, self.alpha_cc, valid_BN1)
+            nodes_BAN = normalized_nodes(features_BAYX.float(), valid_B1N)
+            assignment_BKN = self._assign(nodes_BAN)
+            if valid_B1N is not None:
+                assignment_BKN = assignment_BKN * valid_B1N
+            return clustering_loss(nodes_BAN, assignment_BKN, self.alpha_cc, valid_B1N)
 
     def assign(self, features_BAYX: Tensor) -> Tensor:
-        """Soft cluster of each node, (B, N, K)."""
-        return self._assign(normalized_nodes(features_BAYX.float(), None))
+        """Soft cluster of each node, (B, K, N)."""
+        return self._assign(normalized_nodes(features_BAYX.float()))
 
-    def _assign(self, nodes_BNA: Tensor) -> Tensor:
-        passed_BNH = _propagate(nodes_BNA, self.convolution(nodes_BNA))
-        logits_BNK: Tensor = self.perceptron(passed_BNH)
-        return logits_BNK.softmax(-1)
+    def _assign(self, nodes_BAN: Tensor) -> Tensor:
+        passed_BHN = _propagate(nodes_BAN, _apply(self.convolution, nodes_BAN))
+        hidden_BHN = _apply(self.hidden, functional.elu(passed_BHN))
+        return _apply(self.output, functional.elu(hidden_BHN)).softmax(1)
 
 
 def pick_level(encoder: Sequence[Tensor], max_nodes: int = MAX_NODES) -> Tensor:
@@ -88,39 +87,48 @@ def pick_level(encoder: Sequence[Tensor], max_nodes: int = MAX_NODES) -> Tensor:
     return min(encoder, key=lambda level: level[0, 0].numel())
 
 
-def normalized_nodes(features_BAYX: Tensor, valid_BN1: Tensor | None = None) -> Tensor:
-    """Nodes F (B, N, A): minus the image's mean feature (detached), each of length 1."""
-    nodes_BNA = features_BAYX.flatten(2).mT
-    if valid_BN1 is None:
-        mean_B1A = nodes_BNA.mean(1, keepdim=True)
-    else:
-        mean_B1A = (nodes_BNA * valid_BN1).sum(1, keepdim=True)
-        mean_B1A = mean_B1A / valid_BN1.sum(1, keepdim=True).clamp(min=1)
-    nodes_BNA = functional.normalize(nodes_BNA - mean_B1A.detach(), dim=-1, eps=1e-6)
-    return nodes_BNA if valid_BN1 is None else nodes_BNA * valid_BN1
+def normalized_nodes(features_BAYX: Tensor, valid_B1N: Tensor | None = None) -> Tensor:
+    """Nodes F (B, A, N): minus the image's mean feature (detached), each of length 1."""
+    nodes_BAN = features_BAYX.flatten(2)
+    with torch.no_grad():
+        if valid_B1N is None:
+            mean_BA1 = nodes_BAN.mean(2, keepdim=True)
+        else:
+            count_B11 = valid_B1N.sum(2, keepdim=True).clamp(min=1)
+            mean_BA1 = (nodes_BAN * valid_B1N).sum(2, keepdim=True) / count_B11
+    nodes_BAN = nodes_BAN - mean_BA1
+    length_B1N = nodes_BAN.square().sum(1, keepdim=True).clamp(min=1e-12).sqrt()
+    nodes_BAN = nodes_BAN / length_B1N
+    return nodes_BAN if valid_B1N is None else nodes_BAN * valid_B1N
 
 
 def clustering_loss(
-    nodes_BNA: Tensor, assignment_BNK: Tensor, alpha_cc: float, valid_BN1: Tensor | None = None
+    nodes_BAN: Tensor, assignment_BKN: Tensor, alpha_cc: float, valid_B1N: Tensor | None = None
 ) -> Tensor:
     """-⟨W_F - max(W_F)/α_cc, S Sᵀ⟩ / N² (DeepCut's L_CC), averaged over images."""
-    nodes_BNA = nodes_BNA.detach()
-    attraction_B = (nodes_BNA.mT @ assignment_BNK).square().sum((1, 2))
-    total_B = assignment_BNK.sum(1).square().sum(1)
-    largest_B = nodes_BNA.square().sum(-1).amax(1)
+    nodes_BAN = nodes_BAN.detach()
+    attraction_B = (nodes_BAN @ assignment_BKN.mT).square().sum((1, 2))
+    total_B = assignment_BKN.sum(2).square().sum(1)
+    largest_B = nodes_BAN.square().sum(1).amax(1)
     loss_B = largest_B / alpha_cc * total_B - attraction_B
-    if valid_BN1 is None:
-        return loss_B.mean() / nodes_BNA.shape[1] ** 2
-    return (loss_B / valid_BN1.sum((1, 2)).clamp(min=1).square()).mean()
+    if valid_B1N is None:
+        return loss_B.mean() / nodes_BAN.shape[2] ** 2
+    return (loss_B / valid_B1N.sum((1, 2)).clamp(min=1).square()).mean()
 
 
-def _propagate(nodes_BNA: Tensor, messages_BNH: Tensor) -> Tensor:
+def _propagate(nodes_BAN: Tensor, messages_BHN: Tensor) -> Tensor:
     """D^-1/2 (max(W_F, 0) + I) D^-1/2 X, one step of message passing."""
     with torch.no_grad():
-        affinity_BNN = (nodes_BNA @ nodes_BNA.mT).relu_()
-        scale_BN1 = affinity_BNN.sum(-1, keepdim=True).add_(1).rsqrt_()
-    scaled_BNH = messages_BNH * scale_BN1
-    return (affinity_BNN @ scaled_BNH + scaled_BNH) * scale_BN1
+        affinity_BNN = (nodes_BAN.mT @ nodes_BAN).relu_()
+        scale_B1N = affinity_BNN.sum(1, keepdim=True).add_(1).rsqrt_()
+    scaled_BHN = messages_BHN * scale_B1N
+    return torch.baddbmm(scaled_BHN, scaled_BHN, affinity_BNN) * scale_B1N
+
+
+def _apply(layer: nn.Linear, values_BAN: Tensor) -> Tensor:
+    """Apply a linear layer to the channel axis, without moving it to the end."""
+    weight_BHA = layer.weight.expand(len(values_BAN), -1, -1)
+    return torch.baddbmm(layer.bias.unsqueeze(1), weight_BHA, values_BAN)
 
 
 def _valid_nodes(features_BAYX: Tensor, valid_BYX: Tensor | None) -> Tensor | None:
@@ -128,4 +136,4 @@ def _valid_nodes(features_BAYX: Tensor, valid_BYX: Tensor | None) -> Tensor | No
         return None
     space = features_BAYX.shape[2:]
     valid_B1YX = functional.interpolate(valid_BYX.unsqueeze(1).float(), size=space, mode="nearest")
-    return valid_B1YX.flatten(2).mT
+    return valid_B1YX.flatten(2)

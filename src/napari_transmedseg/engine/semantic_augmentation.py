@@ -116,15 +116,12 @@ def transferable_cross_entropy(logits_NC: Tensor, labels_N: Tensor, table_CC: Te
         Scalar; exactly 0 with zero gradients where no voxel is labeled.
     """
     num_classes = table_CC.shape[0]
-    if logits_NC.ndim == 2:
-        logits_BCV, labels_BV = logits_NC.t().unsqueeze(0), labels_N.unsqueeze(0)
-    else:
-        logits_BCV, labels_BV = logits_NC.flatten(2), labels_N.flatten(1)
-    classes_C1 = torch.arange(num_classes, device=labels_BV.device).unsqueeze(1)
-    one_hot_BCV = (labels_BV.unsqueeze(1) == classes_C1).to(table_CC.dtype)
-    count = ((labels_BV >= 0) & (labels_BV < num_classes)).sum()
-    with torch.autocast(logits_BCV.device.type, enabled=False):
-        table_BCC = table_CC.t().expand(len(logits_BCV), -1, -1)
-        moved_BCV = torch.baddbmm(logits_BCV.to(table_CC.dtype), table_BCC, one_hot_BCV)
-        log_probability_BCV = moved_BCV.log_softmax(1)
-        return -(log_probability_BCV * one_hot_BCV).sum() / count.clamp(min=1)
+    labels_N = labels_N.flatten()
+    classes_C1 = torch.arange(num_classes, device=labels_N.device).unsqueeze(1)
+    one_hot_CN = (labels_N == classes_C1).to(table_CC.dtype)
+    count = ((labels_N >= 0) & (labels_N < num_classes)).sum()
+    with torch.autocast(logits_NC.device.type, enabled=False):
+        logits_CN = logits_NC.transpose(0, 1).flatten(1).to(table_CC.dtype)
+        moved_CN = torch.addmm(logits_CN, table_CC.t(), one_hot_CN)
+        log_probability_CN = moved_CN.log_softmax(0)
+        return -(log_probability_CN * one_hot_CN).sum() / count.clamp(min=1)
