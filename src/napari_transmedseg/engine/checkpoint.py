@@ -1,0 +1,123 @@
+"""Checkpoints: tensors and plain values only, written atomically, loaded without executing code."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from napari_transmedseg.engine.augment import AugmentationRanges
+from napari_transmedseg.engine.plan import TrainingPlan
+from napari_transmedseg.engine.preprocess import NetworkSpace
+from napari_transmedseg.engine.recipe import Recipe
+from napari_transmedseg.engine.state import TrainingState
+from napari_transmedseg.errors import TrainingError
+
+FORMAT = 1
+LAST = "last.pt"
+
+_COUNTERS = (
+    "phase",
+    "step",
+    "self_training_steps",
+    "self_training_start",
+    "elapsed_s",
+    "trusted",
+    "predicted_share",
+)
+
+
+def save_checkpoint(path: Path, state: TrainingState, plan: TrainingPlan) -> None:
+    """Write everything needed to go on, to a temporary file first."""
+    content = {
+        "format": FORMAT,
+        "plan": asdict(plan),
+        "student": state.student.state_dict(),
+        "teacher": state.teacher.state_dict(),
+        "graph": None if state.graph is None else state.graph.state_dict(),
+        "optimizer": state.optimizer.state_dict(),
+        "source": state.source.state_dict(),
+        "target": state.target.state_dict(),
+        "generator": state.generator.get_state(),
+        "sampling_generator": state.sampling_generator.get_state(),
+        "counters": {name: getattr(state, name) for name in _COUNTERS},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        torch.save(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def load_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
+    """Read a checkpoint; only tensors and plain values are accepted.
+
+    Raises
+    ------
+    TrainingError
+        When the file is missing, damaged, or of another format.
+    """
+    try:
+        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        raise TrainingError(
+            f"Expected a checkpoint at {path}, found no file; train the run first."
+        ) from None
+    except Exception as error:
+        raise TrainingError(
+            f"Expected a checkpoint at {path}, found a damaged or foreign file "
+            f"({type(error).__name__}); choose another run or train again."
+        ) from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else type(content).__name__
+        raise TrainingError(
+            f"Expected a checkpoint of format {FORMAT} at {path}, found {found}; "
+            "open it with the version that wrote it."
+        )
+    return content
+
+
+def plan_of(content: dict[str, Any]) -> TrainingPlan:
+    """Rebuild the plan that a checkpoint was trained with."""
+    plan = dict(content["plan"])
+    recipe = dict(plan["recipe"])
+    recipe["augmentation"] = AugmentationRanges(**recipe["augmentation"])
+    plan["recipe"] = Recipe(**recipe)
+    plan["space"] = NetworkSpace(**plan["space"])
+    return TrainingPlan(**plan)
+
+
+def restore(state: TrainingState, content: dict[str, Any]) -> None:
+    """Put a run back where its checkpoint was written."""
+    restore_learned(state, content)
+    state.generator.set_state(content["generator"].cpu())
+    state.sampling_generator.set_state(content["sampling_generator"].cpu())
+    for name in _COUNTERS:
+        setattr(state, name, content["counters"][name])
+
+
+def restore_learned(state: TrainingState, content: dict[str, Any]) -> None:
+    """Take over networks, statistics and optimizer, not the counters (warm start).
+
+    Raises
+    ------
+    TrainingError
+        When the checkpoint's network has other classes or channels.
+    """
+    try:
+        state.student.load_state_dict(content["student"])
+        state.teacher.load_state_dict(content["teacher"])
+        state.source.load_state_dict(content["source"])
+        state.target.load_state_dict(content["target"])
+        if state.graph is not None and content["graph"] is not None:
+            state.graph.load_state_dict(content["graph"])
+        if (state.graph is None) == (content["graph"] is None):
+            state.optimizer.load_state_dict(content["optimizer"])
+    except (RuntimeError, ValueError) as error:
+        raise TrainingError(
+            "Expected a checkpoint of the same classes and network, found another one; "
+            "train from scratch instead of a warm start."
+        ) from error

@@ -1,0 +1,25 @@
+"""How much memory a run uses."""
+
+import sys
+
+import torch
+
+
+def used_memory_mib(device: str) -> float:
+    """Memory of the accelerator, or resident memory of this process, in MiB; 0 if unknown."""
+    if device == "cuda":
+        return torch.cuda.memory_allocated() / 2**20
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * 4096 / 2**20
+    except OSError:
+        return _peak_memory_mib()
+
+
+def _peak_memory_mib() -> float:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0.0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

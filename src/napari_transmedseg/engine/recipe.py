@@ -1,0 +1,68 @@
+"""The two presets: how a run trains, in everything that is not asked of the user."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from napari_transmedseg.engine.augment import STRONG, WEAK, AugmentationRanges
+from napari_transmedseg.engine.config import Preset
+from napari_transmedseg.engine.preprocess import Normalisation
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """Optimizer, batch, augmentation and pseudo-label rules of a preset."""
+
+    optimizer: Literal["adamw", "sgd"]
+    learning_rate: float
+    weight_decay: float
+    batch_size: int
+    """Images per student pass; as many unlabeled slices go through the teacher."""
+    ema_decay: float
+    pseudo_label_weight: float
+    """u of BCP: weight of the pseudo-labeled part of a mixed image."""
+    confidence: float
+    """Pseudo-labels below this probability are left out; 0 keeps all."""
+    warmup_share: float
+    """Share of the budget after which self-training may begin, competence provided."""
+    warmup_copy_paste: bool
+    """Paste one half of the labeled batch into the other during warm-up."""
+    teacher_in_train_mode: bool
+    """Batch statistics in the teacher's BatchNorm, as published, instead of running ones."""
+    augmentation: AugmentationRanges
+    normalisation: Normalisation
+    competence: float = 0.7
+    """Teacher's Dice per class on annotated slices from which self-training may begin."""
+    ramp_steps: int = 100
+    """Steps over which the pseudo-label and graph terms grow to their weight."""
+
+
+RECIPES: dict[Preset, Recipe] = {
+    "default": Recipe(
+        optimizer="adamw",
+        learning_rate=2e-3,
+        weight_decay=1e-2,
+        batch_size=16,
+        ema_decay=0.99,
+        pseudo_label_weight=0.5,
+        confidence=0.0,
+        warmup_share=0.25,
+        warmup_copy_paste=False,
+        teacher_in_train_mode=False,
+        augmentation=STRONG,
+        normalisation="z-score",
+    ),
+    "paper": Recipe(
+        optimizer="sgd",
+        learning_rate=0.01,
+        weight_decay=1e-4,
+        batch_size=12,
+        ema_decay=0.99,
+        pseudo_label_weight=0.5,
+        confidence=0.0,
+        warmup_share=0.25,
+        warmup_copy_paste=True,
+        teacher_in_train_mode=True,
+        augmentation=WEAK,
+        normalisation="unit",
+    ),
+}
