@@ -182,7 +182,7 @@ def _voxels(image: AnalyzeImage, frame: int | None) -> npt.NDArray[Any]:
     elif (proxy.slope, proxy.inter) == (1, 0):
         data = np.asarray(proxy)
     else:
-        data = np.asarray(proxy.get_scaled(dtype=np.float32))
+        data = np.asarray(image.get_fdata(caching="unchanged", dtype=np.float32))
     if not data.dtype.isnative:
         data = data.astype(data.dtype.newbyteorder("="))
     return data if data.dtype.itemsize <= 8 else data.astype(np.float64)
