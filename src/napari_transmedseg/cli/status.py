@@ -8,6 +8,20 @@ from tyro.conf import Positional
 
 from napari_transmedseg.cli.console import Switch, make_table, out, print_advice, print_json
 
+CASE_COLUMNS = (
+    "case",
+    "domain",
+    "image",
+    "size (I x P x L)",
+    "spacing (mm)",
+    "annotated",
+    "empty",
+    "accepted",
+    "in progress",
+    "slices",
+    "prediction",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
@@ -36,11 +50,7 @@ def _print_status(status: dict[str, Any]) -> None:
     console = out()
     classes = ", ".join(f"{item['value']} {item['name']}" for item in status["classes"])
     console.print(f"{status['folder']}: {len(status['cases'])} cases, classes {classes}")
-    table = make_table(
-        ["case", "domain", "image", "size (I x P x L)", "spacing (mm)", "annotated", "empty", "accepted",
-         "in progress", "slices", "prediction"],
-        left=3,
-    )  # fmt: skip
+    table = make_table(CASE_COLUMNS, left=3)
     for case in status["cases"]:
         table.add_row(*_case_row(case))
     console.print(table)

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_transmedseg.errors import ConfigError, ProjectError
 from napari_transmedseg.imaging.geometry import require_same_space
-from napari_transmedseg.imaging.io import read_geometry, read_labels
+from napari_transmedseg.imaging.io import read_labels
 from napari_transmedseg.project.label_files import CASE_PLACEHOLDER, find_label_maps
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
@@ -48,7 +48,7 @@ def annotate_from_labels(
 ) -> AnnotationSummary:
     """Take label maps, paired by case id, as annotation of a project.
 
-    Nothing is written before every chosen label map was found to lie on its image.
+    Nothing is written before every chosen label map was found to fit.
 
     Parameters
     ----------
@@ -165,9 +165,16 @@ def _slices_of(
 
 
 def _require_fits(project: Project, case: AnnotatedCase) -> None:
-    image = project.geometry(case.case_id)
-    name = str(project.image_path(case.case_id))
-    require_same_space(image, read_geometry(case.source), str(case.source), name)
+    label_map = read_labels(case.source)
+    image, name = project.geometry(case.case_id), str(project.image_path(case.case_id))
+    require_same_space(image, label_map.geometry, str(case.source), name)
+    highest = int(label_map.array.max())
+    if highest not in {0, *project.class_names}:
+        raise ProjectError(
+            f"Expected the classes 1 to {len(project.classes)} "
+            f"({', '.join(project.class_names.values())}) in {case.source}, found {highest}; "
+            "make the project with all classes, or remove this one from the label map."
+        )
 
 
 def _require_free(project: Project, case: AnnotatedCase) -> None:

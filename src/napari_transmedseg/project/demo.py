@@ -6,28 +6,10 @@ from pathlib import Path
 from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.project.annotate import annotate_from_labels
 from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.sample_cases import SAMPLE_CLASSES, sample_folder
 
-CLASSES = ("RV", "Myo", "LV")
 ANNOTATED_PER_SITE = 2
 SLICES_PER_CASE = 3
-
-
-def sample_data_folder() -> Path:
-    """Folder with the sample `images` and their reference `labels`.
-
-    Raises
-    ------
-    ProjectError
-        Where the installation lacks it.
-    """
-    package = Path(__file__).parents[1]
-    for folder in (package / "sample_data", package.parents[1] / "sample_data"):
-        if (folder / "images").is_dir():
-            return folder
-    raise ProjectError(
-        f"Expected the sample data in {package / 'sample_data'}, found none; install the package "
-        "again."
-    )
 
 
 def create_demo_project(folder: Path, *, seed: int = 0) -> Project:
@@ -47,7 +29,7 @@ def create_demo_project(folder: Path, *, seed: int = 0) -> Project:
             f"Expected a new or empty folder for the demo, found that {folder} holds something; "
             "choose another one with --out."
         )
-    source = sample_data_folder()
+    source = sample_folder()
     try:
         shutil.copytree(source / "images", folder / "images")
         shutil.copytree(source / "labels", folder / "references")
@@ -56,7 +38,7 @@ def create_demo_project(folder: Path, *, seed: int = 0) -> Project:
             f"Expected to write in {folder}, found: {error.strerror}; choose another folder with "
             "--out."
         ) from error
-    project = Project.create(folder, images=[folder / "images"], classes=CLASSES)
+    project = Project.create(folder, images=[folder / "images"], classes=SAMPLE_CLASSES)
     for case in project.cases:
         project.set_domain(case.case_id, _site(case.case_id))
     annotate_from_labels(

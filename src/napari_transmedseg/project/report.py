@@ -26,7 +26,7 @@ LOSS_COLORS = {
     "graph": "#7c3aed",
     "tsa": "#0d9488",
 }
-LOSS_NAMES = {"pseudo": "pseudo-label", "graph": "graph (γ)", "tsa": "semantic augmentation (β)"}
+LOSS_NAMES = {"pseudo": "pseudo-label", "graph": "graph (γ)", "tsa": "augmentation (β)"}
 PACKAGES = ("napari-transmedseg", "torch", "monai", "numpy", "nibabel")
 Metrics = Sequence[Mapping[str, Any]]
 
@@ -224,7 +224,8 @@ def _slice_section(
     )
     return (
         "<h2>Slices that nobody annotated</h2><p class='quiet'>Of each case the slice on which "
-        "the reference is largest, and the one that agrees least.</p>"
+        "the reference is largest, and the one that agrees least; counted from 0, as in napari."
+        "</p>"
         f"<div class='tools legend'>{legend}{OVERLAY_SLIDER}</div><div class='cards'>{cards}</div>"
     )
 

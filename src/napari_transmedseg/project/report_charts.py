@@ -11,6 +11,11 @@ LEFT, RIGHT, TOP, BOTTOM = 58, 16, 16, 46
 MAX_POINTS = 240
 """Points drawn per line; more are averaged in bins."""
 
+_CLIP = (
+    f"<clipPath id='plot'><rect x='{LEFT}' y='{TOP}' width='{WIDTH - LEFT - RIGHT}' "
+    f"height='{HEIGHT - TOP - BOTTOM}'/></clipPath>"
+)
+
 Points = Sequence[tuple[float, float]]
 
 
@@ -68,7 +73,7 @@ def line_chart(
     label = escape(f"{y_label} over {x_label}", quote=True)
     return (
         f"<div class='legend'>{legend}</div>"
-        f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label='{label}'>"
+        f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label='{label}'>{_CLIP}"
         f"{''.join(body)}</svg>"
     )
 
@@ -86,7 +91,7 @@ class _Frame:
 
     def y(self, value: float) -> float:
         share = (value - self.y_low) / (self.y_high - self.y_low)
-        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * min(max(share, 0.0), 1.03)
+        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
 
 
 def _robust_top(values: Sequence[float]) -> float:
@@ -99,7 +104,7 @@ def _curve(line: Line, frame: _Frame) -> str:
     path = " ".join(f"{frame.x(x):.1f},{frame.y(y):.1f}" for x, y in points)
     x, y = points[-1]
     return (
-        f"<polyline points='{path}' fill='none' stroke='{line.color}' stroke-width='2' "
+        f"<polyline clip-path='url(#plot)' points='{path}' fill='none' stroke='{line.color}' stroke-width='2' "
         f"stroke-linejoin='round'/>"
         f"<circle cx='{frame.x(x):.1f}' cy='{frame.y(y):.1f}' r='3' fill='{line.color}'/>"
     )

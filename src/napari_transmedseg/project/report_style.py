@@ -9,7 +9,7 @@ body { margin: 0; background: var(--tint); color: var(--ink);
 main { max-width: 1180px; margin: 0 auto; padding: 36px 28px 60px; }
 h1 { font-size: 27px; margin: 0 0 4px; letter-spacing: -.01em; }
 h2 { font-size: 18px; margin: 40px 0 4px; }
-p { margin: 4px 0 12px; max-width: 78ch; }
+p { margin: 4px 0 12px; max-width: 105ch; }
 .quiet, figcaption, .card small { color: var(--quiet); }
 .tiles { display: grid; grid-template-columns: repeat(4, 1fr); gap: 14px; margin: 22px 0 0; }
 .tile, .card, .panel { background: var(--paper); border: 1px solid var(--line);
