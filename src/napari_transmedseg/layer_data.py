@@ -1,0 +1,162 @@
+"""Volumes and label maps as napari layer data, and back.
+
+Arrays are in display order (I, P, L); `scale` and `translate` are in mm. A layer remembers
+its geometry in ``layer.metadata["transmedseg"]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_transmedseg.errors import GeometryError, ImageReadError
+from napari_transmedseg.imaging.geometry import Geometry
+from napari_transmedseg.imaging.io import case_id_of, read_labels, read_volume
+from napari_transmedseg.imaging.volume import LabelMap, Volume
+
+if TYPE_CHECKING:
+    from napari.utils.colormaps import DirectLabelColormap
+
+LayerData: TypeAlias = tuple[Any, dict[str, Any], str]
+
+METADATA_KEY = "transmedseg"
+AXIS_LABELS = ("I", "P", "L")
+DEFAULT_COLORS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#0072b2")
+MAX_CLASSES_SNIFFED = 32
+LABEL_WORDS = ("label", "seg", "mask", "_gt", "known", "annotation", "prediction")
+
+
+def read_layer(path: str | Path) -> LayerData:
+    """Read one file as an image layer, or as a labels layer where it holds few classes.
+
+    Raises
+    ------
+    ImageReadError
+        When the file is no image, is damaged, or cannot be shown.
+    """
+    path = Path(path)
+    try:
+        volume = read_volume(path)
+    except ImageReadError:
+        if not _named_like_labels(path):  # an all-background mask is a constant image
+            raise
+        return labels_layer_data(read_labels(path), name=case_id_of(path))
+    if holds_classes(volume.array):
+        return labels_layer_data(read_labels(path), name=case_id_of(path))
+    return image_layer_data(volume)
+
+
+def image_layer_data(volume: Volume) -> LayerData:
+    """Image layer of a volume: a view of its array, in mm."""
+    low, high = contrast_limits(volume.array)
+    options = placement(volume.geometry) | {
+        "name": volume.name,
+        "colormap": "gray",
+        "contrast_limits": (low, high),
+    }
+    return volume.array, options, "image"
+
+
+def labels_layer_data(
+    label_map: LabelMap, *, name: str, colors: Mapping[int, str] | None = None
+) -> LayerData:
+    """Labels layer of a label map: unsigned integers, in mm, in class colours."""
+    array = label_map.array
+    names = dict(label_map.names)
+    if colors is None:
+        values = names or {int(value): "" for value in np.unique(array)}
+        colors = {value: default_color(value) for value in values if value > 0}
+    options = placement(label_map.geometry, names=names) | {
+        "name": name,
+        "colormap": class_colormap(colors),
+        "opacity": 0.6,
+    }
+    return array, options, "labels"
+
+
+def label_map_of_layer_data(data: Any, attributes: Mapping[str, Any]) -> LabelMap:
+    """Label map of a labels layer's data and attributes, on the geometry that it carries.
+
+    Raises
+    ------
+    GeometryError
+        When the layer carries no geometry, or its shape is not the geometry's.
+    """
+    name = attributes.get("name", "the layer")
+    facts = attributes.get("metadata", {}).get(METADATA_KEY, {})
+    geometry = facts.get("geometry")
+    if not isinstance(geometry, Geometry) or not geometry.known:
+        raise GeometryError(
+            f"Expected '{name}' to lie on an image with a known geometry, found none, so a saved "
+            "mask would lie anywhere; open the image with TransMedSeg and paint on its labels."
+        )
+    array = np.asarray(data)
+    if array.shape != geometry.display_shape:
+        raise GeometryError(
+            f"Expected '{name}' to have its image's shape {geometry.display_shape}, found "
+            f"{array.shape}; save the labels layer that was made for this image."
+        )
+    return LabelMap(
+        array=array, geometry=geometry, known=facts.get("known"), names=facts.get("names", {})
+    )
+
+
+def class_colormap(colors: Mapping[int, str]) -> DirectLabelColormap:
+    """Colormap of classes: background transparent, any value without a colour grey."""
+    from napari.utils.colormaps import DirectLabelColormap
+
+    colors_of: dict[int | None, str] = {None: "gray", 0: "transparent"}
+    return DirectLabelColormap(color_dict=colors_of | dict(colors))
+
+
+def default_color(value: int) -> str:
+    """Colour of a class value, safe for the colour-blind (Okabe and Ito, 2008)."""
+    return DEFAULT_COLORS[(value - 1) % len(DEFAULT_COLORS)]
+
+
+def holds_classes(array: npt.NDArray[Any]) -> bool:
+    """Whether an array looks like a label map: integers, few values, small and not negative."""
+    low, high = array.min(), array.max()
+    if low < 0 or high > 255 or not _is_whole(array):
+        return False
+    counts = np.bincount(array.reshape(-1).astype(np.uint8), minlength=256)
+    return int(np.count_nonzero(counts)) <= MAX_CLASSES_SNIFFED
+
+
+def contrast_limits(array: npt.NDArray[Any]) -> tuple[float, float]:
+    """Intensities between which 99 % of a volume's voxels lie (sampled for speed)."""
+    steps = tuple(slice(None, None, max(1, size // 64)) for size in array.shape)
+    low, high = np.percentile(array[steps], (0.5, 99.5))
+    return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)
+
+
+def slice_view(array: npt.NDArray[Any], axis: int, index: int) -> npt.NDArray[Any]:
+    """View (Y, X) of one slice of a display-order array along a display axis."""
+    view: npt.NDArray[Any] = np.moveaxis(array, axis, 0)[index]
+    return view
+
+
+def placement(geometry: Geometry, **facts: Any) -> dict[str, Any]:
+    """Layer options that put an array where its image lies, with the geometry kept."""
+    return {
+        "scale": tuple(geometry.display_spacing),
+        "translate": tuple(geometry.display_translate),
+        "units": ("mm", "mm", "mm"),
+        "axis_labels": AXIS_LABELS,
+        "metadata": {METADATA_KEY: {"geometry": geometry, **facts}},
+    }
+
+
+def _is_whole(array: npt.NDArray[Any]) -> bool:
+    if array.dtype.kind in "iub":
+        return True
+    return bool(np.array_equal(array, np.rint(array)))
+
+
+def _named_like_labels(path: Path) -> bool:
+    words = (path.name + "/" + path.parent.name).lower()
+    return any(word in words for word in LABEL_WORDS)

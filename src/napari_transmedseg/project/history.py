@@ -1,0 +1,93 @@
+"""What a training run told so far, gathered for curves and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from napari_transmedseg.engine.events import (
+    DiceReport,
+    MonitorReport,
+    Notice,
+    PhaseChanged,
+    StepReport,
+    TrainingEvent,
+    TrainingFinished,
+    TrainingStarted,
+)
+
+LOSS_TERMS = ("total", "supervised", "pseudo", "graph", "tsa")
+
+
+@dataclass(slots=True)
+class Curve:
+    """Values over training steps."""
+
+    steps: list[int] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+    def append(self, step: int, value: float) -> None:
+        """Add one value."""
+        self.steps.append(step)
+        self.values.append(value)
+
+
+class TrainingHistory:
+    """Curves, monitors and sentences of one run; filled on the main thread only."""
+
+    def __init__(self) -> None:
+        self.run_id = ""
+        self.losses: dict[str, Curve] = {}
+        self.dice: dict[str, Curve] = {}
+        """Per class name: on held-out slices where there are some, else on the annotated."""
+        self.dice_is_held_out = False
+        self.monitors: dict[tuple[str, str], MonitorReport] = {}
+        self.sentences: list[str] = []
+        self.latest: StepReport | None = None
+        self.finished: TrainingFinished | None = None
+
+    def apply(self, event: TrainingEvent) -> None:
+        """Take one event in; events that are no part of a history are left out."""
+        match event:
+            case TrainingStarted():
+                self.run_id = event.run_id
+                self.sentences += event.notes
+            case StepReport():
+                self.latest = event
+                _append(self.losses, event.step, event.losses)
+            case DiceReport():
+                self.dice_is_held_out = bool(event.held_out)
+                _append(self.dice, event.step, event.held_out or event.annotated)
+            case MonitorReport():
+                self.monitors[event.name, event.class_name] = event
+            case PhaseChanged() | Notice():
+                self.sentences.append(event.sentence)
+            case TrainingFinished():
+                self.finished = event
+                self.sentences.append(event.sentence)
+
+    def advice(self) -> list[str]:
+        """Sentences of the monitors that are not healthy, warnings first."""
+        unhealthy = [report for report in self.monitors.values() if report.light != "ok"]
+        unhealthy.sort(key=lambda report: (report.light != "warning", report.name))
+        return [report.sentence for report in unhealthy if report.sentence]
+
+    @property
+    def mean_dice(self) -> float | None:
+        """Mean over classes of the latest Dice, or None before the first."""
+        latest = [curve.values[-1] for curve in self.dice.values() if curve.values]
+        known = [value for value in latest if value == value]
+        return sum(known) / len(known) if known else None
+
+
+def replay(events: Iterable[TrainingEvent]) -> TrainingHistory:
+    """History of events that were kept."""
+    history = TrainingHistory()
+    for event in events:
+        history.apply(event)
+    return history
+
+
+def _append(curves: dict[str, Curve], step: int, values: dict[str, float]) -> None:
+    for name, value in values.items():
+        curves.setdefault(name, Curve()).append(step, value)

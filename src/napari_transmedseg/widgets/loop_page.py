@@ -1,0 +1,117 @@
+"""The parts of the loop, top to bottom, in one column that scrolls."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_transmedseg.widgets.annotate_box import AnnotateBox
+from napari_transmedseg.widgets.case_table import CaseTable
+from napari_transmedseg.widgets.class_list import ClassList
+from napari_transmedseg.widgets.overlay_edit import OverlayEdit
+from napari_transmedseg.widgets.result_boxes import ExportBox, ReviewBox
+from napari_transmedseg.widgets.section import Section
+from napari_transmedseg.widgets.train_box import TrainBox
+
+SHORTCUTS = (
+    ("D", "slice done"),
+    ("W", "mark empty"),
+    ("U", "un-annotate"),
+    ("A", "accept slice"),
+    ("S", "pseudo-label on or off"),
+    ("G", "uncertainty on or off"),
+    ("Ctrl+Z", "undo the last stroke or accept"),
+)
+
+
+class LoopPage(QWidget):
+    """Lays out the parts; knows nothing of what they do."""
+
+    newRequested = Signal()
+    openRequested = Signal()
+    addRequested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+
+        # WIDGETS
+        self.project_box = QWidget()
+        self.name = QLabel()
+        self.new = _small("New…", "Make another project")
+        self.open = _small("Open…", "Open another project")
+        self.add = _small("Add images…", "Add images to this project")
+        self.cases = CaseTable()
+        self.classes = ClassList()
+        self.annotate = AnnotateBox()
+        self.train = TrainBox()
+        self.overlay = OverlayEdit()
+        self.review = ReviewBox()
+        self.export = ExportBox()
+        self.message = QLabel()
+        self.message.setWordWrap(True)
+        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        keys = QLabel("<br>".join(f"<b>{key}</b> &nbsp; {text}" for key, text in SHORTCUTS))
+        notice = QLabel("Research use only.")
+        notice.setEnabled(False)
+
+        # LAYOUT
+        grid = QGridLayout(self.project_box)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.addWidget(self.name, 0, 0, 1, 3)
+        for column, button in enumerate((self.new, self.open, self.add)):
+            grid.addWidget(button, 1, column)
+        grid.addWidget(self.cases, 2, 0, 1, 3)
+        self.sections = {
+            "Project": Section("Project", self.project_box),
+            "Classes": Section("Classes", self.classes),
+            "Annotate": Section("Annotate", self.annotate),
+            "Train": Section("Train", self.train),
+            "Overlay": Section("Overlay", self.overlay),
+            "Review": Section("Review", self.review),
+            "Export": Section("Export", self.export),
+            "Shortcuts": Section("Shortcuts", keys, is_open=False),
+        }
+        body = QWidget()
+        parts = QVBoxLayout(body)
+        parts.setContentsMargins(4, 2, 8, 2)
+        parts.setSpacing(6)
+        for section in self.sections.values():
+            parts.addWidget(section)
+        parts.addWidget(notice)
+        parts.addStretch()
+        self.scroll_area = QScrollArea()
+        self.scroll_area.setWidget(body)
+        self.scroll_area.setWidgetResizable(True)
+        self.scroll_area.setFrameShape(QFrame.Shape.NoFrame)
+        self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.scroll_area)
+        layout.addWidget(self.message)
+
+        # CONNECTIONS
+        self.new.clicked.connect(self.newRequested)
+        self.open.clicked.connect(self.openRequested)
+        self.add.clicked.connect(self.addRequested)
+
+    def show_part(self, name: str) -> None:
+        """Unfold a part and scroll so that it begins at the top."""
+        section = self.sections[name]
+        section.heading.setChecked(True)
+        bar = self.scroll_area.verticalScrollBar()
+        if bar is not None:
+            bar.setValue(section.y())
+
+
+def _small(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    return button

@@ -1,0 +1,128 @@
+"""Opening, making and changing projects on behalf of the widget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from qtpy.QtCore import QStandardPaths
+
+from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.project.ledger import Ledger
+from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.schema import PROJECT_FILE
+from napari_transmedseg.project.session import Session
+from napari_transmedseg.widgets.case_table import CaseRow
+from napari_transmedseg.widgets.class_list import ClassRow
+from napari_transmedseg.widgets.new_project_dialog import NewProject
+
+SAMPLE_FOLDER = "TransMedSeg sample"
+
+
+class Projects:
+    """Makes and opens projects; the session holds the open one."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def open(self, folder: Path) -> None:
+        """Open a project folder; the one that was open is closed then."""
+        current = self._session.project
+        if current is not None and current.folder.resolve() == folder.resolve():
+            return
+        self._session.project = Project.open(folder)
+
+    def create(self, new: NewProject) -> None:
+        """Make a project and open it.
+
+        Raises
+        ------
+        ProjectError
+            When the folder or the classes are missing, or there is a project already.
+        """
+        if not new.folder:
+            raise ProjectError("Expected a folder for the project, found none; choose one.")
+        self._session.project = Project.create(
+            Path(new.folder), images=[Path(path) for path in new.images],
+            classes=list(new.classes), plane=new.plane,
+        )  # fmt: skip
+
+    def open_sample(self) -> None:
+        """Open the sample project, made at the first time in the documents folder."""
+        from napari_transmedseg.project.demo import create_demo_project
+
+        where = QStandardPaths.StandardLocation.DocumentsLocation
+        folder = Path(QStandardPaths.writableLocation(where)) / SAMPLE_FOLDER
+        if (folder / PROJECT_FILE).exists():
+            self.open(folder)
+        else:
+            self._session.project = create_demo_project(folder)
+
+    def add_images(self, paths: Sequence[Path]) -> None:
+        """Add images to the open project."""
+        added = self._project().add_images(list(paths))
+        self._session.message_changed.emit(f"Added {len(added)} cases.")
+
+    def add_class(self) -> None:
+        """Add a class with a name that can be changed at once."""
+        taken = {one.name for one in self._project().classes}
+        number = len(taken) + 1
+        while f"class {number}" in taken:
+            number += 1
+        self._project().add_class(f"class {number}")
+
+    def rename_class(self, value: int, name: str) -> None:
+        """Rename a class."""
+        self._project().rename_class(value, name)
+
+    def recolor_class(self, value: int, color: str) -> None:
+        """Give a class another colour (#rrggbb)."""
+        self._project().recolor_class(value, color)
+
+    def close(self) -> None:
+        """Close the open project, so that another program can open it."""
+        if self._session.project is not None:
+            self._session.project.close()
+
+    def _project(self) -> Project:
+        if self._session.project is None:
+            raise ProjectError("Expected an open project, found none; open or make one first.")
+        return self._session.project
+
+
+def case_rows(project: Project, shown_case: str = "", shown: Ledger | None = None) -> list[CaseRow]:
+    """Describe the cases of a project for the case table; reads no image."""
+    rows = []
+    for case in project.cases:
+        is_shown = shown is not None and case.case_id == shown_case
+        ledger = shown if is_shown and shown is not None else project.ledger(case.case_id)
+        rows.append(
+            CaseRow(
+                case_id=case.case_id,
+                size="×".join(str(length) for length in case.shape),
+                spacing=" × ".join(f"{size:.3g}" for size in case.spacing),
+                num_labeled=len(ledger.labeled_indices()),
+                num_slices=len(ledger),
+                state=_state_of(project, case.case_id, ledger),
+            )
+        )
+    return rows
+
+
+def class_rows(project: Project) -> list[ClassRow]:
+    """Describe the classes of a project for the class list."""
+    return [ClassRow(one.value, one.name, one.color) for one in project.classes]
+
+
+def is_project(path: Path) -> bool:
+    """Whether a folder holds a project."""
+    return (path / PROJECT_FILE).is_file()
+
+
+def _state_of(project: Project, case_id: str, ledger: Ledger) -> str:
+    if not project.image_path(case_id).exists():
+        return "image missing"
+    labeled = len(ledger.labeled_indices())
+    if labeled == len(ledger):
+        return "annotated"
+    return "some slices" if labeled else "not annotated"

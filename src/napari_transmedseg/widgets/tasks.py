@@ -1,0 +1,183 @@
+"""Long tasks of the widget, one at a time: train, predict, export."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_transmedseg.engine.config import TrainingConfig, validate_config
+from napari_transmedseg.engine.control import TrainingControl
+from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.session import Activity, Session
+from napari_transmedseg.widgets.worker import (
+    TaskError,
+    Worker,
+    give_memory_back,
+    release,
+)
+
+CLOSE_TIMEOUT_S = 20.0
+
+
+class Tasks(QObject):
+    """Starts tasks in the worker and applies what they report to the session."""
+
+    failed = Signal(object)
+    """A `TaskError` for the error dialog."""
+    ended = Signal(object)
+    """The activity that ended."""
+    case_predicted = Signal(str)
+
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._worker: Worker | None = None
+        self._watched: tuple[str, int] | None = None
+        self._task = Activity.IDLE
+        self._results: list[Any] = []
+        self._export_folder = Path()
+
+    def train(self, config: TrainingConfig) -> None:
+        """Train on the open project.
+
+        Raises
+        ------
+        ConfigError
+            When a setting is out of its limits.
+        """
+        project = self._open_project()
+        config = replace(config, threads=config.threads or gui_threads())
+        validate_config(config)
+
+        from napari_transmedseg.project.training import train
+
+        control = TrainingControl()
+        events = train(project, config, control=control)
+        self._session.begin_run()
+        self._start(Activity.PREPARING, events, control, self._session.apply)
+
+    def predict(self) -> None:
+        """Predict every case with the latest run."""
+        project = self._open_project()
+
+        from napari_transmedseg.project.training import predict
+
+        control = TrainingControl()
+        events = predict(project, control=control)
+        self._start(Activity.PREDICTING, events, control, self._on_case_predicted)
+
+    def export(self, folder: Path, *, reviewed_only: bool) -> None:
+        """Export the masks of all cases into a folder."""
+        project = self._open_project()
+
+        self._results, self._export_folder = [], folder
+        events = _exported(project.folder, folder, reviewed_only)
+        self._start(Activity.EXPORTING, events, TrainingControl(), self._results.append)
+
+    def pause(self) -> None:
+        """Pause the training after its current step."""
+        if self._worker is not None and self._session.activity is Activity.TRAINING:
+            self._worker.control.pause()
+            self._session.activity = Activity.PAUSED
+
+    def resume(self) -> None:
+        """Let a paused training go on."""
+        if self._worker is not None and self._session.activity is Activity.PAUSED:
+            self._worker.control.resume()
+            self._session.activity = Activity.TRAINING
+
+    def stop(self) -> None:
+        """Ask the running task to save and end."""
+        if self._worker is not None:
+            self._worker.stop()
+            self._session.activity = Activity.STOPPING
+
+    def watch(self, case_id: str, slice_index: int) -> None:
+        """Choose the slice whose pseudo-label is predicted while training."""
+        self._watched = (case_id, slice_index)
+        if self._worker is not None:
+            self._worker.control.watch(case_id, slice_index)
+
+    def shut_down(self) -> None:
+        """Stop the running task, wait until it has saved, and let go of it."""
+        if self._worker is not None:
+            self._worker.wait(CLOSE_TIMEOUT_S)
+            self._worker = None
+            self._session.activity = Activity.IDLE
+
+    def _open_project(self) -> Project:
+        if self._session.project is None:
+            raise ProjectError("Expected an open project, found none; open or make one first.")
+        if self._session.is_busy:
+            raise ProjectError(
+                f"Expected no running task, found the program {self._session.activity.value}; "
+                "wait for its end or stop it."
+            )
+        return self._session.project
+
+    def _start(
+        self,
+        activity: Activity,
+        events: Iterator[Any],
+        control: TrainingControl,
+        on_event: Callable[[Any], object],
+    ) -> None:
+        worker = Worker(events, control)
+        self._worker, self._task = worker, activity
+        self._on_event = on_event
+        if self._watched is not None:
+            worker.control.watch(*self._watched)
+        worker.event_arrived.connect(self._on_event_arrived)
+        worker.failed.connect(self._on_failed)
+        worker.ended.connect(self._on_ended)
+        self._session.activity = activity
+        worker.start()
+
+    def _on_event_arrived(self, event: object) -> None:
+        if self._worker is not None:
+            self._on_event(event)
+
+    def _on_case_predicted(self, event: Any) -> None:
+        self._session.message_changed.emit(
+            f"Predicted {event.case_id} ({event.index + 1} of {event.total})."
+        )
+        self.case_predicted.emit(event.case_id)
+
+    def _on_failed(self, failure: TaskError) -> None:
+        if self._worker is not None:
+            self.failed.emit(failure)
+
+    def _on_ended(self) -> None:
+        if self._worker is None:
+            return
+        release(self._worker)
+        self._worker = None
+        give_memory_back()
+        task, self._task = self._task, Activity.IDLE
+        self._session.activity = Activity.IDLE
+        if task is Activity.EXPORTING and self._results:
+            self._session.message_changed.emit(
+                f"Exported {len(self._results)} masks to {self._export_folder}."
+            )
+        self.ended.emit(task)
+
+
+def _exported(project_folder: Path, folder: Path, reviewed_only: bool) -> Iterator[Any]:
+    """Export from a second, read-only view: the open one belongs to the main thread."""
+    from napari_transmedseg.project.export import export
+
+    with Project.open(project_folder, read_only=True) as project:
+        yield from export(project, folder, reviewed_only=reviewed_only)
+
+
+def gui_threads() -> int:
+    """CPU threads for training beside a fluid window: all cores but one."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
+    return max(1, cores - 1)

@@ -1,0 +1,131 @@
+"""Budget, start, pause, resume, stop, and what a running training tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QGridLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.engine.events import StepReport
+from napari_transmedseg.project.history import TrainingHistory
+from napari_transmedseg.project.session import TRAINING_ACTIVITIES, Activity
+from napari_transmedseg.widgets.advanced_edit import AdvancedEdit
+from napari_transmedseg.widgets.budget_edit import BudgetEdit
+from napari_transmedseg.widgets.loss_plot import LossPlot
+from napari_transmedseg.widgets.monitor_list import MonitorList
+from napari_transmedseg.widgets.section import Section
+
+
+class TrainBox(QWidget):
+    """Asks for a training and shows how it goes."""
+
+    startRequested = Signal(object)
+    pauseRequested = Signal()
+    resumeRequested = Signal()
+    stopRequested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+
+        # WIDGETS
+        self.budget = BudgetEdit()
+        self.advanced = AdvancedEdit()
+        self.advanced_section = Section("Advanced settings", self.advanced, is_open=False)
+        self.start = _button("Start training", "Train on your slices and on all the others")
+        self.pause = _button("Pause", "Wait after the current step; the window stays as it is")
+        self.resume = _button("Resume", "Go on with the paused training")
+        self.stop = _button("Stop and keep", "Save what was learned and end")
+        self.progress = QProgressBar()
+        self.progress.setRange(0, 1000)
+        self.progress.setFormat("%p %")
+        self.progress.setToolTip("Share of the budget that is spent")
+        self.status = QLabel()
+        self.status.setWordWrap(True)
+        self.plot = LossPlot()
+        self.monitors = MonitorList()
+
+        # LAYOUT
+        buttons = QGridLayout()
+        buttons.addWidget(self.budget, 0, 0, 1, 3)
+        buttons.addWidget(self.start, 1, 0, 1, 3)
+        buttons.addWidget(self.pause, 2, 0)
+        buttons.addWidget(self.resume, 2, 1)
+        buttons.addWidget(self.stop, 2, 2)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(buttons)
+        layout.addWidget(self.advanced_section)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.status)
+        layout.addWidget(self.plot)
+        layout.addWidget(self.monitors)
+
+        # CONNECTIONS
+        self.start.clicked.connect(self._on_start)
+        self.pause.clicked.connect(self.pauseRequested)
+        self.resume.clicked.connect(self.resumeRequested)
+        self.stop.clicked.connect(self.stopRequested)
+
+    def value(self) -> TrainingConfig:
+        """Config as set."""
+        return TrainingConfig(**self.budget.value().settings, **self.advanced.value())
+
+    def setValue(
+        self, history: TrainingHistory, activity: Activity, class_colors: Mapping[str, str]
+    ) -> None:
+        """Show how the training goes."""
+        self.plot.setValue(history, class_colors)
+        self.monitors.setValue(history)
+        self.progress.setValue(round(1000 * history.latest.progress) if history.latest else 0)
+        self.status.setText(status_in_words(history, activity))
+
+    def set_activity(self, activity: Activity) -> None:
+        """Enable what can be asked for now."""
+        trains = activity in TRAINING_ACTIVITIES
+        self.start.setEnabled(activity is Activity.IDLE)
+        self.pause.setEnabled(activity is Activity.TRAINING)
+        self.resume.setEnabled(activity is Activity.PAUSED)
+        self.stop.setEnabled(trains and activity is not Activity.STOPPING)
+        self.budget.setEnabled(not trains)
+        self.advanced.setEnabled(not trains)
+
+    def _on_start(self) -> None:
+        self.startRequested.emit(self.value())
+
+
+def status_in_words(history: TrainingHistory, activity: Activity) -> str:
+    """One or two lines: phase, step, rate, time left, Dice, memory, the latest sentence."""
+    lines = [*_numbers(history.latest, history, activity)]
+    if activity is Activity.PREPARING:
+        lines.append("Preparing: reading the cases and planning…")
+    elif history.sentences:
+        lines.append(history.sentences[-1])
+    return "<br>".join(lines)
+
+
+def _numbers(report: StepReport | None, history: TrainingHistory, activity: Activity) -> list[str]:
+    if report is None:
+        return []
+    phase = activity.value if activity is Activity.PAUSED else report.phase
+    parts = [f"<b>{phase}</b>, step {report.step}", f"{report.steps_per_second:.1f} steps/s"]
+    if activity in TRAINING_ACTIVITIES:
+        parts.append(f"{_minutes(report.remaining_s)} left")
+    if history.mean_dice is not None:
+        where = "held-out" if history.dice_is_held_out else "annotated"
+        parts.append(f"Dice {history.mean_dice:.2f} ({where} slices)")
+    parts.append(f"pseudo-labels on {100 * report.pseudo_label_share:.0f} %")
+    parts.append(f"{report.memory_mib:.0f} MiB")
+    return [" · ".join(parts)]
+
+
+def _minutes(seconds: float) -> str:
+    whole = max(0, round(seconds))
+    return f"{whole // 60}:{whole % 60:02d} min"
+
+
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    return button

@@ -1,0 +1,138 @@
+"""The only thread of the widget: it runs one generator and carries its events across.
+
+A plain Python thread, not a generator worker of superqt: those swallow every RuntimeError
+(out of memory is one), hook the process's warnings, and announce their end before the
+generator has cleaned up.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_transmedseg.engine.control import TrainingControl
+from napari_transmedseg.errors import TransMedSegError
+
+_RUNNING: set[Worker] = set()
+
+
+class TaskError(Exception):
+    """A task ended with an error: one sentence for the person, and the trace."""
+
+    def __init__(self, sentence: str, details: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.details = details
+
+
+class Worker(QObject):
+    """Runs a generator of events in a thread; signals arrive on the main thread.
+
+    `ended` is always the last signal, sent after the generator has cleaned up.
+    """
+
+    event_arrived = Signal(object)
+    failed = Signal(object)
+    ended = Signal()
+
+    def __init__(self, events: Iterator[Any], control: TrainingControl) -> None:
+        super().__init__()
+        self.control = control
+        self._events = events
+        self._thread = threading.Thread(target=self._run, name="transmedseg", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        _RUNNING.add(self)
+        self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread is alive."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Ask the task to save and end; returns at once."""
+        self.control.stop()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Stop and wait for the thread; True when it has ended."""
+        self.control.stop()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        if not self._thread.is_alive():
+            _RUNNING.discard(self)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            for event in guarded(self._events):
+                self._send(self.event_arrived, event)
+        except TaskError as failure:
+            self._send(self.failed, failure)
+        finally:
+            self._events = iter(())
+            self._send(self.ended)
+
+    def _send(self, signal: Any, *values: Any) -> None:
+        try:
+            signal.emit(*values)
+        except RuntimeError:  # the window is gone and took the receivers along
+            self.control.stop()
+
+
+def guarded(events: Iterator[Any]) -> Iterator[Any]:
+    """Pass events on; raise whatever goes wrong as `TaskError`.
+
+    Raises
+    ------
+    TaskError
+        In place of any exception of the events, RuntimeError included.
+    """
+    try:
+        yield from events
+    except Exception as error:
+        raise TaskError(sentence_of(error), traceback.format_exc()) from None
+
+
+def sentence_of(error: Exception) -> str:
+    """One sentence for an exception: what was found and the way out."""
+    if isinstance(error, TransMedSegError):
+        return str(error)
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        return (
+            "Expected enough memory for this task, found too little; close other programs or "
+            "choose the CPU under 'Advanced settings', then start again."
+        )
+    if isinstance(error, OSError):
+        return f"Expected to read or write a file, found: {error}; check the path and its rights."
+    return (
+        f"Expected the task to go on, found {type(error).__name__}: {error}; your labels are "
+        "saved. Start again, and report the details below if it returns."
+    )
+
+
+def give_memory_back() -> None:
+    """Free what a finished training leaves behind; call on the main thread."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def release(worker: Worker) -> None:
+    """Let go of a worker that has ended."""
+    _RUNNING.discard(worker)
+
+
+@atexit.register
+def _stop_all() -> None:
+    for worker in list(_RUNNING):
+        worker.wait(timeout_s=20.0)
