@@ -1,194 +1,236 @@
-"""From image files to the cases of a project."""
+"""The cohort of a project: its cases, its classes, and the file that keeps them."""
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import dataclasses
+import weakref
+from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, ClassVar
 
-from pydantic import ValidationError
+from psygnal import Signal
 
-from napari_transmedseg.errors import GeometryError, ProjectError
-from napari_transmedseg.imaging.geometry import PLANE_AXES, Geometry, acquisition_axis
-from napari_transmedseg.imaging.io import case_id_of, find_images, read_geometry, read_volume
+from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.imaging.geometry import Geometry
+from napari_transmedseg.imaging.io import read_geometry
 from napari_transmedseg.imaging.volume import Volume
+from napari_transmedseg.project import case_files
+from napari_transmedseg.project.lock import ProjectLock
 from napari_transmedseg.project.schema import (
     Case,
+    ProjectFile,
     SegmentationClass,
-    check_case_id,
-    check_distinct,
+    check_class_names,
+    default_color,
     find_image,
-    stored_path,
+    save_project_file,
 )
 
-OWN_FOLDERS = ("annotations", "predictions", "runs")
-_SPACING_TOLERANCE = 1e-3
+_CACHED_VOLUMES = 3
 
 
-def read_cases(
-    paths: Iterable[str | Path], folder: Path, known: Sequence[Case] = ()
-) -> list[tuple[Case, Geometry]]:
-    """Read the headers of images that are not in the project yet.
+class Cohort:
+    """Cases and classes of a project folder, and whether they may be changed."""
 
-    Parameters
-    ----------
-    paths
-        Files, and folders that are searched; the project's own masks are not images.
-    folder
-        Project folder.
-    known
-        Cases that the project has.
+    cases_changed: ClassVar[Signal] = Signal()
+    classes_changed: ClassVar[Signal] = Signal()
 
-    Raises
-    ------
-    ProjectError
-        If two images have the same case id.
-    ImageReadError, GeometryError
-        If an image cannot be read, or no mask could be written on it.
-    """
-    base = Path(os.path.abspath(folder))
-    own = [base / name for name in OWN_FOLDERS]
-    present = {os.path.abspath(find_image(case, folder)) for case in known}
-    found = []
-    for path in find_images(paths):
-        absolute = Path(os.path.abspath(path))
-        if str(absolute) in present or any(absolute.is_relative_to(place) for place in own):
-            continue
-        present.add(str(absolute))
-        found.append(absolute)
-    _refuse_same_ids(found, known, folder)
-    return [describe(path, folder) for path in found]
+    def __init__(self, folder: Path, content: ProjectFile, lock: ProjectLock | None) -> None:
+        self.folder = folder
+        self._content = content
+        self._cases = {case.case_id: case for case in content.cases}
+        self._geometries: dict[str, Geometry] = {}
+        self._volumes: OrderedDict[str, Volume] = OrderedDict()
+        self.read_only = lock is None
+        self._release = weakref.finalize(self, lock.release) if lock is not None else None
 
+    def close(self) -> None:
+        """Let other programs write; this object reads only from now on."""
+        self.read_only = True
+        self._volumes.clear()
+        if self._release is not None:
+            self._release()
 
-def describe(path: Path, folder: Path) -> tuple[Case, Geometry]:
-    """Case and geometry of one image file; reads the header only."""
-    case_id = case_id_of(path)
-    check_case_id(case_id)
-    geometry = read_geometry(path)
-    if not geometry.known:
-        raise GeometryError(
-            f"Expected an image that says where its voxels lie, found {path} without position and "
-            "orientation, so that no mask could be put in its place; convert the original again "
-            "so that they are kept."
+    @property
+    def name(self) -> str:
+        """Name for titles."""
+        return self._content.name
+
+    @property
+    def classes(self) -> tuple[SegmentationClass, ...]:
+        """Classes by ascending value; background is not among them."""
+        return self._content.classes
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """Cases in the order in which they were added."""
+        return self._content.cases
+
+    @property
+    def slice_axis(self) -> int:
+        """Display axis along which slices are counted: 0 I, 1 P, 2 L."""
+        return self._content.slice_axis
+
+    @property
+    def config(self) -> TrainingConfig:
+        """Training settings that this project prefers."""
+        return TrainingConfig(**self._content.config)
+
+    def set_config(self, config: TrainingConfig) -> None:
+        """Remember training settings."""
+        default = dataclasses.asdict(TrainingConfig())
+        given = dataclasses.asdict(config)
+        self._update(config={key: value for key, value in given.items() if value != default[key]})
+
+    def add_images(self, paths: Iterable[str | Path]) -> list[Case]:
+        """Add images, and those in folders; what is in the project already is left alone.
+
+        Raises
+        ------
+        ProjectError, ImageReadError, GeometryError
+            If one of them cannot be used; none is added then.
+        """
+        self._require_writable()
+        found = case_files.read_cases(paths, self.folder, known=self.cases)
+        added = [case for case, _ in found]
+        if added:
+            self._update(cases=(*self.cases, *added))
+            self.cases_changed.emit()
+        return added
+
+    def case(self, case_id: str) -> Case:
+        """Facts of one case.
+
+        Raises
+        ------
+        ProjectError
+            If there is none of that id.
+        """
+        try:
+            return self._cases[case_id]
+        except KeyError:
+            some = ", ".join(list(self._cases)[:3])
+            raise ProjectError(
+                f"Expected a case of this project ({some}, …), found '{case_id}'; add its image "
+                "first, or check the name."
+            ) from None
+
+    def set_domain(self, case_id: str, domain: str) -> None:
+        """Say which site or scanner a case comes from."""
+        self._replace_case(self.case(case_id).model_copy(update={"domain": domain.strip()}))
+
+    def relink_image(self, case_id: str, path: str | Path) -> None:
+        """Point a case to where its image is now.
+
+        Raises
+        ------
+        ProjectError
+            If that image has another grid.
+        """
+        case = self.case(case_id)
+        found = case_files.describe(Path(path), self.folder)[0]
+        case_files.check_facts(case, found.shape, found.spacing, Path(path))
+        kept = {"image": found.image, "image_absolute": found.image_absolute}
+        self._replace_case(case.model_copy(update=kept))
+        self._geometries.pop(case_id, None)
+        self._volumes.pop(case_id, None)
+
+    def image_path(self, case_id: str) -> Path:
+        """Where the image is, or should be."""
+        return find_image(self.case(case_id), self.folder)
+
+    def geometry(self, case_id: str) -> Geometry:
+        """Grid of the image.
+
+        Raises
+        ------
+        ProjectError
+            If the image is missing or has become another.
+        """
+        if case_id not in self._geometries:
+            case, path = self.case(case_id), self.image_path(case_id)
+            case_files.check_present(case, path)
+            geometry = read_geometry(path)
+            case_files.check_facts(case, geometry.display_shape, geometry.display_spacing, path)
+            self._geometries[case_id] = geometry
+        return self._geometries[case_id]
+
+    def volume(self, case_id: str) -> Volume:
+        """Read the image; the last few are kept in memory. Errors as in `read_volume`."""
+        if case_id not in self._volumes:
+            self._volumes[case_id] = case_files.load_case(
+                self.case(case_id), self.image_path(case_id)
+            )
+            while len(self._volumes) > _CACHED_VOLUMES:
+                self._volumes.popitem(last=False)
+        self._volumes.move_to_end(case_id)
+        return self._volumes[case_id]
+
+    def num_slices(self, case_id: str) -> int:
+        """Slices of a case along the project's slice axis."""
+        return self.case(case_id).shape[self.slice_axis]
+
+    # --- classes
+
+    @property
+    def class_names(self) -> dict[int, str]:
+        """Names by value."""
+        return {item.value: item.name for item in self.classes}
+
+    def add_class(self, name: str, color: str | None = None) -> SegmentationClass:
+        """Add a class; its value is the next number."""
+        value = len(self.classes) + 1
+        check_class_names([*self.class_names.values(), name])
+        added = case_files.make_class(value, name, color or default_color(value))
+        self._set_classes((*self.classes, added))
+        return added
+
+    def rename_class(self, value: int, name: str) -> None:
+        """Give a class another name; its voxels stay."""
+        names = {**self.class_names, self._class(value).value: name}
+        check_class_names(list(names.values()))
+        self._change_class(case_files.make_class(value, name, self._class(value).color))
+
+    def recolor_class(self, value: int, color: str) -> None:
+        """Give a class another colour, `#rrggbb`."""
+        self._change_class(case_files.make_class(value, self._class(value).name, color))
+
+    # --- keeping
+
+    def _class(self, value: int) -> SegmentationClass:
+        if not 1 <= value <= len(self.classes):
+            raise ProjectError(
+                f"Expected a class from 1 to {len(self.classes)}, found {value}; add it first."
+            )
+        return self.classes[value - 1]
+
+    def _change_class(self, changed: SegmentationClass) -> None:
+        self._set_classes(
+            tuple(changed if item.value == changed.value else item for item in self.classes)
         )
-    relative, absolute = stored_path(path, folder)
-    case = Case(
-        case_id=case_id,
-        image=relative,
-        image_absolute=absolute,
-        shape=geometry.display_shape,
-        spacing=geometry.display_spacing,
-    )
-    return case, geometry
 
+    def _set_classes(self, classes: tuple[SegmentationClass, ...]) -> None:
+        self._update(classes=classes)
+        self.classes_changed.emit()
 
-def load_case(case: Case, path: Path) -> Volume:
-    """Read the image of a case and check that it is still the one that was added."""
-    check_present(case, path)
-    volume = read_volume(path)
-    geometry = volume.geometry
-    check_facts(case, geometry.display_shape, geometry.display_spacing, path)
-    volume.name = case.case_id
-    return volume
-
-
-def check_present(case: Case, path: Path) -> None:
-    """Refuse a case whose image is gone.
-
-    Raises
-    ------
-    ProjectError
-    """
-    if not path.is_file():
-        raise ProjectError(
-            f"Expected the image of case {case.case_id} at {path}, found no file; put it back "
-            "there, or relink the case to its new place."
+    def _replace_case(self, changed: Case) -> None:
+        self._update(
+            cases=tuple(changed if c.case_id == changed.case_id else c for c in self.cases)
         )
+        self.cases_changed.emit()
 
+    def _update(self, **changes: Any) -> None:
+        self._require_writable()
+        content = self._content.model_copy(update=changes)
+        save_project_file(self.folder, content)
+        self._content = content
+        self._cases = {case.case_id: case for case in content.cases}
 
-def check_facts(case: Case, shape: Sequence[int], spacing: Sequence[float], path: Path) -> None:
-    """Refuse an image with another grid than the one that was added.
-
-    Raises
-    ------
-    ProjectError
-    """
-    same = tuple(shape) == case.shape and all(
-        abs(a - b) <= _SPACING_TOLERANCE * max(a, b)
-        for a, b in zip(spacing, case.spacing, strict=True)
-    )
-    if not same:
-        raise ProjectError(
-            f"Expected the image of case {case.case_id} with {_grid(case.shape, case.spacing)}, "
-            f"found {_grid(shape, spacing)} in {path}; put the original image back."
-        )
-
-
-def slice_axis_of(geometries: Sequence[Geometry], plane: str) -> int:
-    """Display axis that is cut; `auto`: how most of the images were taken.
-
-    Raises
-    ------
-    ProjectError
-        If the plane has another name than axial, coronal or sagittal.
-    """
-    if plane == "auto":
-        return Counter(map(acquisition_axis, geometries)).most_common(1)[0][0]
-    if plane not in PLANE_AXES:
-        raise ProjectError(
-            f"Expected the plane auto, {', '.join(PLANE_AXES)}, found '{plane}'; choose one of "
-            "these."
-        )
-    return PLANE_AXES[plane]
-
-
-def make_class(value: int, name: str, color: str) -> SegmentationClass:
-    """Make a class from what a person typed.
-
-    Raises
-    ------
-    ProjectError
-        If the colour is none.
-    """
-    try:
-        return SegmentationClass(value=value, name=name.strip(), color=color.lower())
-    except ValidationError as error:
-        raise ProjectError(
-            f"Expected a colour like #ff8800 for class {name}, found '{color}'; give six "
-            "hexadecimal digits after #."
-        ) from error
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder where there is none.
-
-    Raises
-    ------
-    ProjectError
-        If that is not allowed.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ProjectError(
-            f"Expected to make the folder {folder}, found that it is not possible "
-            f"({(error.strerror or 'no access').lower()}); choose a place that you may write to."
-        ) from error
-
-
-def _refuse_same_ids(found: Sequence[Path], known: Sequence[Case], folder: Path) -> None:
-    ids = [case_id_of(path) for path in found]
-    for case_id in ids:
-        check_case_id(case_id)
-    new = [
-        Case.model_construct(case_id=case_id, image=str(path))
-        for case_id, path in zip(ids, found, strict=True)
-    ]
-    old = [case.model_copy(update={"image": str(find_image(case, folder))}) for case in known]
-    check_distinct([*old, *new])
-
-
-def _grid(shape: Sequence[int], spacing: Sequence[float]) -> str:
-    voxels = "×".join(str(n) for n in shape)
-    return f"{voxels} voxels of {'×'.join(f'{mm:.3g}' for mm in spacing)} mm"
+    def _require_writable(self) -> None:
+        if self.read_only:
+            raise ProjectError(
+                f"Expected a project that may be changed, found {self.folder} opened read-only or "
+                "closed; open it again for writing."
+            )

@@ -15,7 +15,7 @@ from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.imaging.atomic import write_bytes
 from napari_transmedseg.imaging.io import write_labels
 from napari_transmedseg.imaging.volume import LabelMap
-from napari_transmedseg.project.cohort import make_folder
+from napari_transmedseg.project.case_files import make_folder
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.run import versions
 

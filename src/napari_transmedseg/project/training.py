@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from napari_transmedseg.engine.cases import TrainingCase
-from napari_transmedseg.engine.config import TrainingConfig, validate_config
+from napari_transmedseg.engine.config import Device, TrainingConfig, validate_config
 from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.engine.events import TrainingEvent
 from napari_transmedseg.errors import ConfigError, ProjectError
 from napari_transmedseg.imaging.atomic import write_bytes
+from napari_transmedseg.project.case_files import load_case
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.run import Run
 
@@ -50,7 +52,8 @@ def train(
 
     The run's folder is made and the annotation read when this is called, on the caller's
     thread; images are read and the work is done while the events are asked for, on any one
-    thread. Every event is written to the run's `metrics.jsonl`.
+    thread. Every event is written to the run's `metrics.jsonl`. A run that ends before its
+    first event leaves no folder.
 
     Parameters
     ----------
@@ -94,7 +97,7 @@ def train(
         run, cases, names, used, project.slice_axis,
         control=control, resume_from=resume_from, warm_start_from=warm_from,
     )  # fmt: skip
-    return run.record(events)
+    return run.record(events) if resume is not None else _kept_once_begun(run, events)
 
 
 def predict(
@@ -103,6 +106,7 @@ def predict(
     *,
     case_ids: Sequence[str] | None = None,
     control: TrainingControl | None = None,
+    device: Device = "auto",
 ) -> Iterator[CasePredicted]:
     """Predict cases with a trained run, into `predictions/<run>/`; annotation is not touched.
 
@@ -118,19 +122,21 @@ def predict(
         Cases to predict; None: all.
     control
         Its stop request is honoured between two cases.
+    device
+        Where to predict; it need not be where the run was trained.
 
     Raises
     ------
     ProjectError
         At the call: no such run or case, no checkpoint.
     """
-    run = project.run(run_id)
+    run = project.trained_run(run_id)
     checkpoint = run.require_checkpoint()
     _check_model_fits(project, run)
     chosen = [case.case_id for case in project.cases] if case_ids is None else list(case_ids)
     for case_id in chosen:
         project.case(case_id)
-    return _predict(project, run, checkpoint, chosen, control)
+    return _predict(project, run, checkpoint, chosen, control, device)
 
 
 def uncertainty(project: Project, case_id: str, run_id: str) -> list[float] | None:
@@ -144,6 +150,18 @@ def uncertainty(project: Project, case_id: str, run_id: str) -> list[float] | No
         raise ProjectError(
             f"Expected the uncertainty of {case_id} in {path}, found a damaged file; predict again."
         ) from error
+
+
+def _kept_once_begun(run: Run, events: Iterator[TrainingEvent]) -> Iterator[TrainingEvent]:
+    """Record a new run; take its folder away if it ends before its first event."""
+    begun = False
+    try:
+        for event in run.record(events):
+            begun = True
+            yield event
+    finally:
+        if not begun:
+            shutil.rmtree(run.folder, ignore_errors=True)
 
 
 def _fit(
@@ -179,15 +197,17 @@ def _predict(
     checkpoint: Path,
     case_ids: Sequence[str],
     control: TrainingControl | None,
+    device: Device,
 ) -> Iterator[CasePredicted]:
     from napari_transmedseg.engine.inference import load_predictor
 
-    config = run.config
-    predictor = load_predictor(checkpoint, config.device, config.threads)
+    predictor = load_predictor(checkpoint, device, run.config.threads)
     for index, case_id in enumerate(case_ids, start=1):
         if control is not None and control.stop_requested:
             return
-        prediction = predictor.predict_volume(project.volume(case_id))
+        prediction = predictor.predict_volume(
+            load_case(project.case(case_id), project.image_path(case_id))
+        )
         path = project.save_prediction(run.run_id, case_id, prediction.labels)
         _write_scores(project, run, case_id, prediction.uncertainty_IPL)
         yield CasePredicted(case_id=case_id, index=index, total=len(case_ids), path=path)
@@ -215,10 +235,9 @@ def _scores_path(project: Project, run_id: str, case_id: str) -> Path:
 
 
 def _checkpoint(project: Project, run_id: str) -> Path:
-    run = project.run(run_id)
-    checkpoint = run.require_checkpoint()
+    run = project.trained_run(run_id)
     _check_model_fits(project, run)
-    return checkpoint
+    return run.require_checkpoint()
 
 
 def _check_model_fits(project: Project, run: Run) -> None:
