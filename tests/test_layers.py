@@ -1,0 +1,163 @@
+"""Volumes and label maps become layers in mm and come back; edits are undoable."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("napari")
+
+from napari.components import ViewerModel
+from napari.layers import Labels
+
+from napari_transmedseg.errors import GeometryError
+from napari_transmedseg.imaging.geometry import Geometry
+from napari_transmedseg.imaging.volume import LabelMap, Volume
+from napari_transmedseg.layer_data import (
+    METADATA_KEY,
+    class_colormap,
+    default_color,
+    holds_classes,
+    image_layer_data,
+    label_map_of_layer_data,
+    labels_layer_data,
+)
+from napari_transmedseg.layers import CaseLayers
+
+COLORS = {1: "#e69f00", 2: "#56b4e9"}
+
+
+@pytest.fixture
+def viewer():
+    return ViewerModel()
+
+
+@pytest.fixture
+def shown(viewer, tiny_volume, tiny_labels):
+    layers = CaseLayers(viewer)
+    layers.show(tiny_volume, tiny_labels, case_id="tiny", slice_axis=0, colors=COLORS)
+    return layers
+
+
+@pytest.mark.parametrize("orientation", ["RAS", "LPS", "PIR", "ASL", "IPL"])
+def test_image_layer_stands_in_mm_in_display_order(viewer, orientation):
+    geometry = Geometry.from_spacing((5, 6, 7), (1.0, 2.0, 3.0), orientation=orientation)
+    array = np.arange(geometry.shape[0] * 42, dtype=np.int16).reshape(geometry.shape)
+    data, options, kind = image_layer_data(
+        Volume(array=geometry.to_display(array), geometry=geometry, name="case")
+    )
+    assert kind == "image"
+    assert np.shares_memory(data, array)
+    layer = viewer.add_image(data, **options)
+    assert layer.axis_labels == ("I", "P", "L")
+    assert [str(unit) for unit in layer.units] == ["millimeter"] * 3
+    np.testing.assert_allclose(layer.scale, geometry.display_spacing)
+    np.testing.assert_allclose(layer.translate, geometry.display_translate)
+
+
+def test_labels_layer_round_trips_to_a_label_map(viewer, tiny_labels):
+    data, options, _ = labels_layer_data(tiny_labels, name="tiny labels")
+    layer = viewer.add_labels(data, **options)
+    assert layer.data.dtype == np.uint8
+    back = label_map_of_layer_data(*layer.as_layer_data_tuple()[:2])
+    np.testing.assert_array_equal(back.array, tiny_labels.array)
+    assert back.geometry is tiny_labels.geometry
+    assert back.names == {1: "ring", 2: "core"}
+
+
+def test_labels_without_geometry_are_refused():
+    layer = Labels(np.zeros((3, 4, 5), np.uint8), name="loose")
+    with pytest.raises(GeometryError, match="known geometry, found none"):
+        label_map_of_layer_data(*layer.as_layer_data_tuple()[:2])
+
+
+def test_labels_of_another_shape_are_refused(tiny_labels):
+    attributes = {"name": "cut", "metadata": {METADATA_KEY: {"geometry": tiny_labels.geometry}}}
+    with pytest.raises(GeometryError, match="its image's shape"):
+        label_map_of_layer_data(tiny_labels.array[:3], attributes)
+
+
+def test_class_colormap_gives_each_class_its_colour():
+    colormap = class_colormap(COLORS)
+    np.testing.assert_allclose(colormap.map(np.array([0]))[0, 3], 0)
+    np.testing.assert_allclose(colormap.map(np.array([1]))[0, :3], [0.902, 0.624, 0], atol=0.01)
+    assert len({default_color(value) for value in range(1, 8)}) == 7
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        pytest.param(np.array([0, 1, 2], np.uint8), True, id="classes"),
+        pytest.param(np.array([0.0, 1.0, 4.0]), True, id="classes stored as floats"),
+        pytest.param(np.arange(256, dtype=np.uint8), False, id="grey values"),
+        pytest.param(np.array([0.0, 0.5]), False, id="probabilities"),
+        pytest.param(np.array([-1, 1], np.int16), False, id="negative"),
+        pytest.param(np.array([0, 1000], np.int16), False, id="CT numbers"),
+    ],
+)
+def test_label_maps_are_told_from_images(array, expected):
+    assert holds_classes(array.reshape(1, 1, -1)) is expected
+
+
+def test_case_opens_with_its_four_layers_on_the_slice_axis(viewer, shown):
+    names = [layer.name for layer in viewer.layers]
+    assert names == ["tiny", "tiny uncertainty", "tiny pseudo-label", "tiny labels"]
+    assert viewer.dims.order == (0, 1, 2)
+    assert shown.slice_index == 4
+    assert not viewer.layers["tiny pseudo-label"].editable
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_slice_index_follows_the_slider_on_every_axis(viewer, tiny_volume, tiny_labels, axis):
+    layers = CaseLayers(viewer)
+    seen = []
+    layers.slice_changed.connect(seen.append)
+    layers.show(tiny_volume, tiny_labels, case_id="tiny", slice_axis=axis, colors=COLORS)
+    assert viewer.dims.order[0] == axis
+    layers.slice_index = 2
+    assert layers.slice_index == 2
+    assert seen[-1] == 2
+
+
+def test_program_edit_of_a_slice_is_one_undo_step(viewer, shown):
+    edits = []
+    shown.edited.connect(edits.append)
+    before = shown.labels.copy()
+    shown.set_slice(4, np.full((24, 20), 2, np.uint8))
+    assert (shown.labels[4] == 2).all()
+    viewer.layers["tiny labels"].undo()
+    np.testing.assert_array_equal(shown.labels, before)
+    viewer.layers["tiny labels"].redo()
+    assert (shown.labels[4] == 2).all()
+    assert edits == [4, 4, 4]
+
+
+def test_undo_on_a_slice_off_screen_is_found_later(viewer, shown):
+    shown.set_slice(2, np.ones((24, 20), np.uint8))
+    shown.slice_index = 6
+    viewer.layers["tiny labels"].undo()
+    assert shown.find_edits() == [2]
+    assert shown.find_edits() == []
+
+
+def test_prediction_changes_only_the_overlay_layers(viewer, shown):
+    before = shown.labels.copy()
+    assert shown.predicted_slice(4) is None
+    shown.show_prediction(4, np.ones((24, 20), np.uint8), np.full((24, 20), 0.5, np.float32))
+    assert (shown.predicted_slice(4) == 1).all()
+    assert (viewer.layers["tiny uncertainty"].data[4] == 0.5).all()
+    np.testing.assert_array_equal(shown.labels, before)
+
+
+def test_removed_layer_is_announced_and_comes_back_with_its_voxels(viewer, shown):
+    gone = []
+    shown.removed.connect(lambda: gone.append(True))
+    shown.set_slice(3, np.ones((24, 20), np.uint8))
+    viewer.layers.remove("tiny labels")
+    assert gone
+    shown.restore()
+    assert (viewer.layers["tiny labels"].data[3] == 1).all()
+
+
+def test_next_case_replaces_the_layers_of_the_last(viewer, shown, tiny_volume):
+    empty = LabelMap.empty(tiny_volume.geometry)
+    shown.show(tiny_volume, empty, case_id="next", slice_axis=0, colors=COLORS)
+    assert {layer.name.split()[0] for layer in viewer.layers} == {"next"}
