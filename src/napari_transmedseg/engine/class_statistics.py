@@ -141,7 +141,8 @@ class ClassStatistics:
         weight_CK1 = valid_CK.unsqueeze(-1).to(features_CKA.dtype)
         batch_count_C = weight_CK1.sum((1, 2))
         per_voxel_C11 = (1 / batch_count_C.clamp(min=1)).view(-1, 1, 1)
-        batch_mean_C1A = (features_CKA * weight_CK1).sum(1, keepdim=True) * per_voxel_C11
+        features_CKA = features_CKA.masked_fill_(~valid_CK.unsqueeze(-1), 0)
+        batch_mean_C1A = features_CKA.sum(1, keepdim=True) * per_voxel_C11
         centered_CKA = (features_CKA - batch_mean_C1A).mul_(weight_CK1)
         batch_covariance_CAA = centered_CKA.mT @ centered_CKA * per_voxel_C11
 
