@@ -1,0 +1,271 @@
+"""The memory module equals the pooled statistics (METHOD section 5, oracle 4)."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from tensor_watch import LargestTensor
+
+from napari_transmedseg.engine import class_statistics
+from napari_transmedseg.engine.class_statistics import (
+    ClassStatistics,
+    mean_shift,
+    ready_classes,
+    sample_per_class,
+    shrink_covariance,
+)
+
+
+def _stream(num_voxels, num_features, num_classes, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, num_classes, (num_voxels,), generator=generator)
+    mixing = torch.randn(num_classes, num_features, num_features, generator=generator).double()
+    noise = torch.randn(num_voxels, num_features, generator=generator).double()
+    features = torch.einsum("nij,nj->ni", mixing[labels], noise) + 3 * labels[:, None]
+    return features, labels
+
+
+def _exact(num_classes, num_features, **kwargs):
+    return ClassStatistics(
+        num_classes, num_features, dtype=torch.float64, **{"max_batch_count": 10_000} | kwargs
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    cuts=st.lists(st.integers(0, 400), max_size=6),
+    num_classes=st.integers(1, 5),
+    num_features=st.integers(1, 6),
+    seed=st.integers(0, 1000),
+)
+def test_any_split_into_batches_gives_numpys_mean_and_covariance(
+    cuts, num_classes, num_features, seed
+):
+    features, labels = _stream(400, num_features, num_classes, seed)
+    statistics = _exact(num_classes, num_features)
+    borders = [0, *sorted(cuts), 400]
+    for start, stop in pairwise(borders):
+        statistics.update(features[start:stop], labels[start:stop])
+    for value in range(num_classes):
+        of_class = features[labels == value].numpy()
+        assert statistics.count_C[value] == len(of_class)
+        if len(of_class):
+            expected = np.atleast_2d(np.cov(of_class, rowvar=False, bias=True))
+            assert_allclose(statistics.mean_CA[value], of_class.mean(0), atol=1e-10)
+            assert_allclose(statistics.covariance_CAA[value], expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("space", [(6, 5), (4, 3, 5)], ids=["2-D", "3-D"])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_maps_and_voxel_lists_give_the_same_statistics(space, channels_last):
+    features = torch.randn(3, 4, *space, dtype=torch.float64)
+    if channels_last:
+        form = torch.channels_last if len(space) == 2 else torch.channels_last_3d
+        features = features.to(memory_format=form)
+    labels = torch.randint(-1, 3, (3, *space))
+    slices = torch.tensor([4, 1, 4])
+    of_maps, of_voxels = _exact(3, 4, num_slices=5), _exact(3, 4, num_slices=5)
+    of_maps.update_maps(features, labels, slices)
+    of_voxels.update(
+        features.movedim(1, -1).reshape(-1, 4),
+        labels.flatten(),
+        slices.repeat_interleave(labels[0].numel()),
+    )
+    for name, value in of_maps.state_dict().items():
+        assert torch.equal(value, of_voxels.state_dict()[name]), name
+
+
+def test_relabeling_the_classes_only_permutes_the_statistics():
+    features, labels = _stream(3000, 4, 3)
+    permutation = torch.tensor([2, 0, 1])
+    plain, renamed = _exact(3, 4, max_batch_count=100), _exact(3, 4, max_batch_count=100)
+    plain.update(features, labels, generator=torch.Generator().manual_seed(1))
+    renamed.update(features, permutation[labels], generator=torch.Generator().manual_seed(1))
+    assert torch.equal(renamed.mean_CA[permutation], plain.mean_CA)
+    assert torch.equal(renamed.covariance_CAA[permutation], plain.covariance_CAA)
+    assert torch.equal(renamed.count_C[permutation], plain.count_C)
+
+
+def test_sampled_statistics_of_a_stationary_stream_approach_the_population():
+    statistics = ClassStatistics(2, 3, max_batch_count=500)
+    features, labels = _stream(100_000, 3, 2)
+    for part in range(20):
+        rows = slice(part * 5000, (part + 1) * 5000)
+        statistics.update(features[rows].float(), labels[rows], generator=torch.Generator())
+    for value in range(2):
+        of_class = features[labels == value].numpy()
+        assert statistics.count_C[value] == 20 * 500
+        expected = np.cov(of_class, rowvar=False)
+        assert_allclose(statistics.mean_CA[value], of_class.mean(0), atol=0.1)
+        assert_allclose(statistics.covariance_CAA[value], expected, atol=0.05 * expected.max())
+
+
+def test_above_the_limit_the_statistics_forget_like_a_moving_average():
+    statistics = _exact(1, 2, max_count=1000)
+    old, new = torch.zeros(1000, 2).double(), torch.ones(1000, 2).double()
+    labels = torch.zeros(1000, dtype=torch.long)
+    for _ in range(5):
+        statistics.update(old, labels)
+    assert statistics.count_C[0] == 1000
+    for repeat in range(1, 4):
+        statistics.update(new, labels)
+        assert_allclose(statistics.mean_CA[0], 1 - 0.5**repeat, atol=1e-12)
+
+
+def test_single_precision_holds_where_the_mean_is_far_from_zero():
+    features = torch.randn(4000, 2, dtype=torch.float64) + 1000
+    labels = torch.zeros(4000, dtype=torch.long)
+    statistics = ClassStatistics(1, 2)
+    for part in features.split(500):
+        statistics.update(part.float(), labels[:500])
+    expected = np.cov(features.numpy(), rowvar=False, bias=True)
+    assert_allclose(statistics.covariance_CAA[0], expected, atol=1e-3)
+
+
+def test_voxels_outside_the_classes_and_empty_batches_change_nothing():
+    statistics = ClassStatistics(2, 3, num_slices=2)
+    statistics.update(torch.full((5, 3), torch.nan), torch.tensor([-1, 2, 255, -1, 7]))
+    statistics.update(torch.zeros(0, 3), torch.zeros(0, dtype=torch.long))
+    assert all(not value.any() for value in statistics.state_dict().values())
+
+
+def test_no_gradient_is_kept_and_half_precision_is_taken():
+    statistics = ClassStatistics(2, 3)
+    features = torch.randn(50, 3, requires_grad=True)
+    statistics.update(features.to(torch.bfloat16), torch.randint(0, 2, (50,)))
+    assert statistics.mean_CA.dtype == torch.float32
+    assert not statistics.mean_CA.requires_grad
+    assert statistics.count_C.sum() == 50
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    labels=st.lists(st.integers(-1, 3), min_size=1, max_size=300),
+    limit=st.integers(1, 50),
+    seed=st.integers(0, 1000),
+)
+def test_a_sample_has_distinct_voxels_of_its_class_and_as_many_as_allowed(labels, limit, seed):
+    labels_N = torch.tensor(labels)
+    index, valid = sample_per_class(labels_N, 4, limit, torch.Generator().manual_seed(seed))
+    for value in range(4):
+        chosen = index[value][valid[value]]
+        assert len(chosen.unique()) == len(chosen) == min(limit, labels.count(value))
+        assert (labels_N[chosen] == value).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(labels=st.lists(st.integers(-1, 3), min_size=1, max_size=200), limit=st.integers(1, 40))
+def test_the_accelerators_way_of_finding_voxels_agrees_with_the_cpus(labels, limit):
+    labels_N = torch.tensor(labels)
+    counts, nth = class_statistics._find_on_cpu(labels_N, 4)
+    other_counts, other_nth = class_statistics._find_without_waiting(labels_N, 4)
+    wanted = torch.arange(limit).expand(4, -1)
+    valid = wanted < counts
+    assert torch.equal(counts, other_counts)
+    assert torch.equal(nth(wanted)[valid], other_nth(wanted)[valid])
+
+
+def test_every_voxel_of_a_large_class_is_equally_likely():
+    labels = torch.zeros(50, dtype=torch.long)
+    generator = torch.Generator().manual_seed(0)
+    hits = torch.zeros(50)
+    for _ in range(2000):
+        index, _ = sample_per_class(labels, 1, 20, generator)
+        hits[index[0]] += 1
+    assert_allclose(hits / 2000, 0.4, atol=0.06)
+
+
+def test_distinct_slices_are_counted_per_class():
+    statistics = ClassStatistics(3, 2, num_slices=4)
+    labels = torch.tensor([0, 0, 1, 1, 1, 2])
+    slices = torch.tensor([0, 3, 2, 2, -1, 9])
+    for _ in range(2):
+        statistics.update(torch.randn(6, 2), labels, slices)
+    assert statistics.distinct_slices_C.tolist() == [2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("count", "num_slices", "ready"),
+    [
+        pytest.param(40, 3, True, id="ten voxels a channel from three slices"),
+        pytest.param(39, 3, False, id="a voxel too few"),
+        pytest.param(400, 2, False, id="a slice too few"),
+    ],
+)
+def test_a_class_is_ready_with_enough_voxels_and_slices_on_both_sides(count, num_slices, ready):
+    enough, other = (ClassStatistics(1, 4, num_slices=9) for _ in range(2))
+    enough.update(torch.randn(900, 4), torch.zeros(900, dtype=torch.long), torch.arange(900) % 9)
+    labels = torch.zeros(count, dtype=torch.long)
+    other.update(torch.randn(count, 4), labels, torch.arange(count) % num_slices)
+    assert ready_classes(enough, enough).item()
+    assert ready_classes(enough, other).item() is ready
+    assert ready_classes(other, enough).item() is ready
+
+
+def test_the_mean_shift_points_from_source_to_target():
+    source, target = _exact(2, 3), _exact(2, 3)
+    labels = torch.tensor([0, 1])
+    source.update(torch.zeros(2, 3).double(), labels)
+    target.update(torch.tensor([[1.0, 2, 3], [4, 5, 6]]).double(), labels)
+    assert mean_shift(source, target).tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_shrinking_keeps_the_trace_and_repairs_a_singular_covariance():
+    direction = torch.randn(2, 5, 1, dtype=torch.float64)
+    singular = direction @ direction.mT
+    shrunk = shrink_covariance(singular, 0.05)
+    assert_allclose(
+        shrunk.diagonal(dim1=1, dim2=2).sum(1), singular.diagonal(dim1=1, dim2=2).sum(1)
+    )
+    assert torch.linalg.cond(shrunk).max() < 1000
+    assert torch.equal(shrink_covariance(singular, 0.0), singular)
+
+
+def test_statistics_go_on_from_a_checkpoint():
+    features, labels = _stream(600, 3, 2)
+    slices = torch.arange(600) % 7
+    whole, first, second = (_exact(2, 3, num_slices=7) for _ in range(3))
+    for statistics, rows in ((whole, slice(0, 300)), (whole, slice(300, 600)), (first, slice(300))):
+        statistics.update(features[rows], labels[rows], slices[rows])
+    second.load_state_dict({name: value.clone() for name, value in first.state_dict().items()})
+    second.update(features[300:], labels[300:], slices[300:])
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, second.state_dict()[name]), name
+
+
+def test_slices_seen_before_more_were_annotated_still_count():
+    old, new = ClassStatistics(1, 2, num_slices=4), ClassStatistics(1, 2, num_slices=6)
+    old.update(torch.randn(4, 2), torch.zeros(4, dtype=torch.long), torch.arange(4))
+    new.load_state_dict(old.state_dict())
+    assert new.distinct_slices_C.tolist() == [4]
+
+
+def test_statistics_of_other_classes_are_refused():
+    with pytest.raises(ValueError, match=r"\(3, 2\).*\(1, 2\)"):
+        ClassStatistics(3, 2).load_state_dict(ClassStatistics(1, 2).state_dict())
+
+
+@pytest.mark.parametrize(("num_voxels", "limit"), [(300, 4096), (20_000, 4096), (20_000, 50)])
+def test_no_intermediate_grows_with_voxels_times_classes_times_channels(num_voxels, limit):
+    num_classes, num_features = 4, 16
+    statistics = ClassStatistics(num_classes, num_features, max_batch_count=limit)
+    features, labels = torch.randn(num_voxels, num_features), torch.randint(0, 4, (num_voxels,))
+    with LargestTensor() as largest:
+        statistics.update(features, labels)
+    assert largest.elements <= max(
+        num_voxels * num_features, num_classes * num_features**2, num_classes * limit
+    )
+
+
+def test_an_update_does_not_wait_for_the_device():
+    # The meta device holds no data, so that anything read back from it is an error.
+    statistics = ClassStatistics(3, 4, num_slices=5, device="meta")
+    features = torch.empty(2, 4, 8, 8, device="meta")
+    labels = torch.empty(2, 8, 8, device="meta", dtype=torch.long)
+    slices = torch.empty(2, device="meta", dtype=torch.long)
+    statistics.update_maps(features, labels, slices)
+    assert ready_classes(statistics, statistics).shape == (3,)
