@@ -22,13 +22,11 @@ def make_image() -> Callable[..., Path]:
 
     def make(path: Path, *, shape: tuple[int, ...] = SHAPE, seed: int = 0, code: int = 1) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        rng = np.random.default_rng(seed)
-        image = nib.Nifti1Image(
-            rng.integers(0, 500, shape).astype(np.int16), np.diag([1.5, 1.5, 8.0, 1.0])
-        )
-        image.header.set_sform(image.affine, code=code)
-        image.header.set_qform(image.affine, code=code)
-        nib.save(image, path)
+        array = np.random.default_rng(seed).integers(0, 500, shape).astype(np.int16)
+        header = nib.Nifti1Image(array, None).header
+        header.set_sform(np.diag([1.5, 1.5, 8.0, 1.0]), code=code)
+        header.set_qform(np.diag([1.5, 1.5, 8.0, 1.0]), code=code)
+        nib.save(nib.Nifti1Image(array, header.get_best_affine(), header), path)
         return path
 
     return make

@@ -1,0 +1,173 @@
+"""Exported masks: people's labels where they are, predictions elsewhere, on the image's grid."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.imaging.io import read_labels
+from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.project.export import export
+from napari_transmedseg.project.ledger import SliceState
+from napari_transmedseg.project.project import Project
+
+from .conftest import paint
+
+
+def predict_all(project: Project, value: int = 3) -> str:
+    run = project.new_run(TrainingConfig())
+    for case in project.cases:
+        predicted = LabelMap.empty(project.geometry(case.case_id), known=True)
+        predicted.array[:] = value
+        project.save_prediction(run.run_id, case.case_id, predicted)
+    return run.run_id
+
+
+@pytest.fixture
+def annotated(project: Project) -> Project:
+    """Case a: slice 1 annotated, slice 2 in progress."""
+    project.save_annotation("a", paint(project, "a", 1, 2))
+    project.set_slice_state("a", 1, SliceState.ANNOTATED)
+    return project
+
+
+def test_people_win_where_they_labeled_and_the_prediction_fills_the_rest(
+    annotated: Project, tmp_path: Path
+) -> None:
+    run_id = predict_all(annotated)
+
+    done = export(annotated, tmp_path / "out")
+
+    assert [case.case_id for case in done] == ["a", "b", "c"]
+    mask = read_labels(tmp_path / "out" / "a.nii.gz").array
+    known = annotated.annotation("a").known
+    assert_array_equal(mask[known], annotated.annotation("a").array[known])
+    assert (mask[~known] == 3).all()
+    assert mask[1].max() == 1
+    assert done[0].run_id == run_id
+    assert done[0].slice_states[1] == "annotated"
+    for case in done:
+        image, written = nib.load(annotated.image_path(case.case_id)), nib.load(case.path)
+        assert written.shape == image.shape
+        assert_array_equal(written.affine, image.affine)
+        assert written.header["sform_code"] == image.header["sform_code"]
+        assert case.known_path is None
+
+
+def test_reviewed_only_writes_what_people_vouch_for_and_says_what_that_is(
+    annotated: Project, tmp_path: Path
+) -> None:
+    predict_all(annotated)
+
+    done = export(annotated, tmp_path / "out", reviewed_only=True)
+
+    assert [case.case_id for case in done] == ["a"]
+    assert done[0].known_path == tmp_path / "out" / "a.known.nii.gz"
+    mask = read_labels(done[0].path).array
+    known = read_labels(done[0].known_path).array
+    assert set(np.unique(mask)) == {0, 1}
+    assert_array_equal(known > 0, annotated.annotation("a").known)
+    assert not mask[known == 0].any()
+
+
+def test_the_summary_tells_volumes_provenance_and_model(annotated: Project, tmp_path: Path) -> None:
+    run_id = predict_all(annotated)
+    export(annotated, tmp_path / "out")
+
+    summary = json.loads((tmp_path / "out" / "export.json").read_text())
+
+    voxel_ml = 1.5 * 1.5 * 8 / 1000
+    first = summary["cases"][0]
+    assert_allclose(first["volumes_ml"]["RV"], 8 * voxel_ml)
+    assert first["path"] == "a.nii.gz"
+    assert summary["runs"][run_id]["seed"] == 0
+    assert "numpy" in summary["versions"]
+    assert summary["classes"] == {"1": "RV", "2": "myocardium", "3": "LV"}
+
+
+def test_a_case_that_is_annotated_as_a_whole_needs_no_prediction(
+    project: Project, tmp_path: Path
+) -> None:
+    for case in project.cases:
+        labels = LabelMap.empty(project.geometry(case.case_id), known=True)
+        labels.array[3] = 2
+        project.import_labels(case.case_id, labels)
+
+    done = export(project, tmp_path / "out")
+
+    assert [case.run_id for case in done] == [None] * 3
+    assert (read_labels(done[2].path).array[3] == 2).all()
+
+
+def test_a_missing_prediction_is_named_and_nothing_is_written(
+    annotated: Project, tmp_path: Path
+) -> None:
+    with pytest.raises(ProjectError, match="3 of 3 .a, b, c.; predict first"):
+        export(annotated, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_reviewed_is_said(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="annotated slices"):
+        export(project, tmp_path / "out", reviewed_only=True)
+
+
+def test_images_are_never_overwritten(annotated: Project) -> None:
+    predict_all(annotated)
+    folder = annotated.image_path("a").parent
+    before = annotated.image_path("a").read_bytes()
+
+    with pytest.raises(ProjectError, match="no earlier export"):
+        export(annotated, folder)
+    (folder / "export.json").write_text("{}")
+    with pytest.raises(ProjectError, match="no earlier export"):
+        export(annotated, folder)
+
+    assert annotated.image_path("a").read_bytes() == before
+
+
+def test_labels_of_others_are_never_overwritten(annotated: Project, tmp_path: Path) -> None:
+    predict_all(annotated)
+    (tmp_path / "references").mkdir()
+    reference = tmp_path / "references" / "b.nii.gz"
+    reference.write_bytes(b"somebody's work")
+
+    with pytest.raises(ProjectError, match=r"b\.nii\.gz"):
+        export(annotated, tmp_path / "references")
+
+    assert reference.read_bytes() == b"somebody's work"
+    assert not (tmp_path / "references" / "a.nii.gz").exists()
+
+
+@pytest.mark.parametrize("name", ["annotations", "predictions", "predictions/x", "runs"])
+def test_the_projects_own_folders_are_no_place_for_export(annotated: Project, name: str) -> None:
+    predict_all(annotated)
+    with pytest.raises(ProjectError, match="choose another folder"):
+        export(annotated, annotated.folder / name)
+
+
+def test_an_earlier_export_is_replaced(annotated: Project, tmp_path: Path) -> None:
+    predict_all(annotated, 3)
+    export(annotated, tmp_path / "out")
+    predict_all(annotated, 2)
+
+    export(annotated, tmp_path / "out")
+
+    assert read_labels(tmp_path / "out" / "b.nii.gz").array.max() == 2
+
+
+def test_an_older_run_can_be_exported_from_a_project_opened_read_only(
+    annotated: Project, tmp_path: Path
+) -> None:
+    first = predict_all(annotated, 3)
+    predict_all(annotated, 2)
+    reader = Project.open(annotated.folder, read_only=True)
+
+    export(reader, tmp_path / "out", run_id=first)
+
+    assert read_labels(tmp_path / "out" / "b.nii.gz").array.max() == 3

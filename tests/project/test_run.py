@@ -1,0 +1,145 @@
+"""A run's folder tells what was asked for and what happened."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.engine.events import (
+    CheckpointSaved,
+    DiceReport,
+    Notice,
+    SlicePrediction,
+    TrainingEvent,
+    TrainingFinished,
+)
+from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.run import Run, event_as_dict
+
+FINISHED = TrainingFinished(
+    step=9, reason="budget", elapsed_s=1.5, self_training_steps=3, sentence="Done."
+)
+
+
+def some_events(folder: Path) -> list[TrainingEvent]:
+    plane = np.zeros((3, 3))
+    return [
+        Notice(step=0, sentence="Hello."),
+        SlicePrediction(
+            step=1, case_id="a", slice_axis=0, slice_index=2,
+            pseudo_label_YX=plane.astype(np.uint8), uncertainty_YX=plane.astype(np.float32),
+        ),
+        DiceReport(step=2, annotated={"LV": float("nan"), "RV": 0.5}, held_out={}),
+        CheckpointSaved(step=3, path=folder / "checkpoints" / "last.pt"),
+        FINISHED,
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def run(project: Project) -> Run:
+    return project.new_run(TrainingConfig(minutes=4.0, seed=7))
+
+
+def test_config_json_holds_settings_seed_versions_and_hardware(run: Run) -> None:
+    content = json.loads((run.folder / "config.json").read_text())
+
+    assert content["config"]["minutes"] == 4.0
+    assert content["seed"] == 7
+    assert content["classes"] == ["RV", "myocardium", "LV"]
+    assert {"python", "torch", "numpy"} <= set(content["versions"])
+    assert content["hardware"]["cpu_count"] >= 1
+    assert run.config == TrainingConfig(minutes=4.0, seed=7)
+    assert run.checkpoint is None
+
+
+def test_recorded_events_are_passed_on_and_read_back(run: Run) -> None:
+    events = some_events(run.folder)
+
+    passed = list(run.record(events))
+
+    assert passed == events
+    rows = run.metrics()
+    assert [row["event"] for row in rows] == [
+        "Notice", "DiceReport", "CheckpointSaved", "TrainingFinished"
+    ]  # fmt: skip
+    assert rows[1]["annotated"] == {"LV": None, "RV": 0.5}
+    assert rows[2]["path"] == "checkpoints/last.pt"
+    assert all(row["time"].startswith("20") for row in rows)
+
+
+def test_a_run_that_goes_on_appends_after_a_line_that_was_cut_short(run: Run) -> None:
+    list(run.record([FINISHED]))
+    with (run.folder / "metrics.jsonl").open("a") as file:
+        file.write('{"event": "Noti')
+
+    list(run.record([FINISHED]))
+
+    assert [row["event"] for row in run.metrics()] == ["TrainingFinished"] * 2
+
+
+def test_events_are_on_disk_as_soon_as_they_are_passed_on(run: Run) -> None:
+    recording = run.record(some_events(run.folder))
+    next(recording)
+    assert len(run.metrics()) == 1
+
+
+def test_closing_the_record_closes_the_training(run: Run) -> None:
+    closed = []
+
+    def training() -> Iterator[TrainingEvent]:
+        try:
+            yield from some_events(run.folder)
+        finally:
+            closed.append(True)
+
+    recording = run.record(training())
+    next(recording)
+    recording.close()  # type: ignore[attr-defined]
+
+    assert closed == [True]
+
+
+def test_an_event_as_dict_is_json_without_arrays() -> None:
+    row = event_as_dict(some_events(Path("/x"))[1])
+    assert json.loads(json.dumps(row)) == {
+        "event": "SlicePrediction", "step": 1, "case_id": "a", "slice_axis": 0, "slice_index": 2
+    }  # fmt: skip
+
+
+def test_a_checkpoint_is_the_last_good_one(run: Run) -> None:
+    with pytest.raises(ProjectError, match="no checkpoint"):
+        run.require_checkpoint()
+    path = run.folder / "checkpoints" / "last.pt"
+    path.write_bytes(b"weights")
+    assert run.checkpoint == run.require_checkpoint() == path
+
+
+def test_runs_are_numbered_on_and_found_by_name(project: Project, run: Run) -> None:
+    (project.folder / "runs" / "run-041").mkdir()
+
+    assert project.new_run(TrainingConfig()).run_id == "run-042"
+    assert project.run("run-001").folder == run.folder
+    with pytest.raises(ProjectError, match="'run-007'"):
+        project.run("run-007")
+
+
+def test_the_latest_trained_run_is_taken_not_the_latest(project: Project, run: Run) -> None:
+    (run.folder / "checkpoints" / "last.pt").write_bytes(b"weights")
+    project.new_run(TrainingConfig())
+    assert project.trained_run().run_id == "run-001"
+
+
+def test_a_project_without_runs_says_so(project: Project) -> None:
+    with pytest.raises(ProjectError, match="train first"):
+        project.run()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"config": {"unheard_of": 1}}'])
+def test_damaged_settings_are_named(run: Run, content: str) -> None:
+    (run.folder / "config.json").write_text(content)
+    with pytest.raises(ProjectError, match="settings"):
+        _ = run.config
