@@ -16,6 +16,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 SEED = 20260
 IN_PLANE, THROUGH_PLANE = 3, 4  # samples per voxel, for partial volume
 RV, MYOCARDIUM, LV = 1, 2, 3
@@ -227,15 +228,9 @@ def rv_distance(anatomy: Anatomy, dx: Array, dy: Array, depth: float) -> Array:
 
 
 def paint_papillary(
-    anatomy: Anatomy,
-    image: Array,
-    muscle: Array,
-    in_lv: npt.NDArray[np.bool_],
-    endo: Array,
-    dx: Array,
-    dy: Array,
+    anatomy: Anatomy, image: Array, muscle: Array, in_lv: Mask, endo: Array, dx: Array, dy: Array,
     depth: float,
-) -> Array:
+) -> Array:  # fmt: skip
     """Two papillary muscles; they belong to the cavity, as clinical contours have it."""
     if not 0.2 < depth / anatomy.length < 0.78:
         return image
