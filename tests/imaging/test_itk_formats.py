@@ -5,7 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk
 from numpy.testing import assert_allclose, assert_array_equal
 
 from napari_transmedseg.errors import GeometryError, ImageReadError

@@ -14,7 +14,7 @@ from napari_transmedseg.errors import GeometryError, ImageReadError
 from napari_transmedseg.imaging.geometry import Affine, Geometry
 
 if TYPE_CHECKING:
-    import SimpleITK as sitk  # noqa: N813
+    import SimpleITK as sitk
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _HEADER_BYTES = 65536
@@ -41,7 +41,7 @@ def read_array(path: Path) -> tuple[npt.NDArray[Any], Geometry]:
     ImageReadError
         As `read_geometry`, or if the file is truncated or damaged.
     """
-    import SimpleITK as sitk  # noqa: N813
+    import SimpleITK as sitk
 
     with _plain_errors(path, "an image that SimpleITK reads"):
         reader = _open(path)
@@ -63,7 +63,7 @@ def affine_of(
 
 
 def _open(path: Path) -> sitk.ImageFileReader:
-    import SimpleITK as sitk  # noqa: N813
+    import SimpleITK as sitk
 
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
@@ -122,7 +122,7 @@ def _header_lines(text: bytes) -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def _plain_errors(path: Path, expected: str) -> Iterator[None]:
-    import SimpleITK as sitk  # noqa: N813
+    import SimpleITK as sitk
 
     if not path.is_file():
         raise ImageReadError(

@@ -50,6 +50,11 @@ def read_array(path: Path, frame: int | None = None) -> tuple[npt.NDArray[Any], 
     geometry = _geometry_of(image, path, frame)
     try:
         data = _voxels(image, frame)
+    except FileNotFoundError as error:
+        raise ImageReadError(
+            f"Expected the voxels of {path} in {error.filename}, found no such file; "
+            "put it back beside the header."
+        ) from error
     except (*_READ_ERRORS, HeaderDataError) as error:
         raise ImageReadError(
             f"Expected all voxels that the header of {path} promises, found a truncated or "
