@@ -10,6 +10,7 @@ K sampled voxels of a class, YX any number of spatial axes (2-D and 3-D alike).
 from collections.abc import Callable
 from typing import TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -134,7 +135,7 @@ class ClassStatistics:
         group = max(1, labels_N.numel() // index_CK.shape[1])
         for start in range(0, self.num_classes, group):
             part = slice(start, start + group)
-            features_CKA = features_BAV[image_CK[part], :, voxel_CK[part]]
+            features_CKA = _take(features_BAV, image_CK[part], voxel_CK[part])
             self._merge(part, features_CKA.to(self.mean_CA.dtype), valid_CK[part])
 
     def _merge(self, part: slice, features_CKA: Tensor, valid_CK: Tensor) -> None:
@@ -248,9 +249,22 @@ def _is_ready(statistics: ClassStatistics) -> Tensor:
     return enough_C & (statistics.distinct_slices_C >= MIN_DISTINCT_SLICES)
 
 
+def _take(features_BAV: Tensor, image_CK: Tensor, voxel_CK: Tensor) -> Tensor:
+    """Features of some voxels, (C, K, A), a copy."""
+    features_BVA = features_BAV.mT
+    num_voxels = features_BVA.shape[1]
+    if num_voxels == 1 or features_BVA.stride(0) == num_voxels * features_BVA.stride(1):
+        # Channels last: a voxel's features lie side by side, which is four times faster.
+        rows_NA = features_BVA.flatten(0, 1)
+        row_N = (image_CK * num_voxels + voxel_CK).flatten()
+        return rows_NA.index_select(0, row_N).view(*image_CK.shape, -1)
+    return features_BVA[image_CK, voxel_CK]
+
+
 def _find_on_cpu(labels_N: Tensor, num_classes: int) -> tuple[Tensor, NthVoxel]:
     """Count each class's voxels, (C, 1), and find the n-th of each (any index past the last)."""
-    found = [(labels_N == value).nonzero().squeeze(1) for value in range(num_classes)]
+    labels = labels_N.numpy()
+    found = [torch.from_numpy(np.flatnonzero(labels == value)) for value in range(num_classes)]
     count_C1 = torch.tensor([[len(index_N)] for index_N in found])
 
     def nth(wanted_CK: Tensor) -> Tensor:
