@@ -31,7 +31,7 @@ def test_promised_names_are_public():
 
 def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'segment'"):
-        napari_transmedseg.segment
+        _ = napari_transmedseg.segment
 
 
 def test_engine_names_that_stay_public_are_there():

@@ -25,6 +25,8 @@ from napari_transmedseg.engine.events import (
 
 LINE_INTERVAL_S = 15.0
 """Seconds between two lines where the output is no terminal."""
+REDRAWS_PER_SECOND = 4
+"""More would only take time from the training."""
 
 
 class TrainingView:
@@ -42,6 +44,7 @@ class TrainingView:
             console=self._console,
             disable=quiet or not self._console.is_terminal,
             transient=True,
+            refresh_per_second=REDRAWS_PER_SECOND,
         )
         self._task = self._bar.add_task("preparing", total=None, text="")
         self._dice: Mapping[str, float] = {}

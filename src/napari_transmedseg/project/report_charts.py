@@ -104,8 +104,8 @@ def _curve(line: Line, frame: _Frame) -> str:
     path = " ".join(f"{frame.x(x):.1f},{frame.y(y):.1f}" for x, y in points)
     x, y = points[-1]
     return (
-        f"<polyline clip-path='url(#plot)' points='{path}' fill='none' stroke='{line.color}' stroke-width='2' "
-        f"stroke-linejoin='round'/>"
+        f"<polyline clip-path='url(#plot)' points='{path}' fill='none' "
+        f"stroke='{line.color}' stroke-width='2' stroke-linejoin='round'/>"
         f"<circle cx='{frame.x(x):.1f}' cy='{frame.y(y):.1f}' r='3' fill='{line.color}'/>"
     )
 
