@@ -20,9 +20,10 @@ def case_cards(project: Project, case: CaseDice, predicted: Path, reference: Pat
     labels = np.moveaxis(read_labels(reference).array, project.slice_axis, 0)
     prediction = np.moveaxis(read_labels(predicted).array, project.slice_axis, 0)
     known = project.annotation(case.case_id).known
-    unseen = np.ones(len(labels), bool)
+    unseen: npt.NDArray[np.bool_] = np.ones(len(labels), np.bool_)
     if known is not None:
-        unseen = ~np.moveaxis(known, project.slice_axis, 0).any(axis=(1, 2))
+        others = tuple(axis for axis in range(3) if axis != project.slice_axis)
+        unseen = np.logical_not(known.any(axis=others))
     chosen = choose_slices(labels, prediction, unseen)
     if not chosen:
         return ""

@@ -5,6 +5,7 @@ import zlib
 from base64 import b64encode
 from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,16 +20,17 @@ Colors = Mapping[int, str]
 Gray = npt.NDArray[np.uint8]
 
 
-def window_slice(slice_YX: npt.NDArray[np.generic], volume: npt.NDArray[np.generic]) -> Gray:
+def window_slice(slice_YX: npt.NDArray[Any], volume: npt.NDArray[Any]) -> Gray:
     """Intensities of a slice in 0…255, windowed on the percentiles of its volume."""
     low, high = np.percentile(volume, WINDOW_PERCENTILES)
     scaled = (slice_YX.astype(np.float32) - low) / max(float(high - low), 1e-6)
-    return (np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+    shown: Gray = (np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+    return shown
 
 
 def slice_panel(
     image_YX: Gray,
-    labels_YX: npt.NDArray[np.integer] | None,  # type: ignore[type-arg]
+    labels_YX: npt.NDArray[np.integer[Any]] | None,
     colors: Colors,
     *,
     caption: str,
@@ -58,7 +60,7 @@ def slice_panel(
 
 
 def paint_overlay(
-    labels_YX: npt.NDArray[np.integer],  # type: ignore[type-arg]
+    labels_YX: npt.NDArray[np.integer[Any]],
     colors: Colors,
 ) -> npt.NDArray[np.uint8]:
     """RGBA picture, `ZOOM` times as large: translucent classes with opaque outlines."""
