@@ -195,7 +195,7 @@ def _elastic_field(
 
 
 def _blur(image: Tensor, sigma: Tensor) -> Tensor:
-    """Gaussian blur, one sigma (voxels) per image, separable; images of sigma 0 stay as they are."""
+    """Gaussian blur, separable, one sigma (voxels) per image; 0 leaves an image as it is."""
     chosen = torch.nonzero(sigma > 0).flatten()
     if len(chosen) == 0:
         return image

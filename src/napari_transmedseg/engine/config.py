@@ -93,8 +93,9 @@ def _check_limits(config: TrainingConfig) -> None:
         value = getattr(config, field.name)
         hint = hints[field.name]
         if get_origin(hint) is Literal and value not in get_args(hint):
+            choices = ", ".join(get_args(hint))
             raise ConfigError(
-                f"Expected '{field.name}' to be one of {', '.join(get_args(hint))}, found {value!r}."
+                f"Expected '{field.name}' to be one of {choices}, found {value!r}; choose one."
             )
         if value is None:
             continue

@@ -90,7 +90,9 @@ def _consider_self_training(
         yield PhaseChanged(
             step=state.step,
             phase="self-training",
-            sentence="The model reproduces the annotated slices; it now learns from the others too.",
+            sentence=(
+                "The model reproduces the annotated slices; it now learns from the others too."
+            ),
         )
     elif progress >= _LATE and state.step % (10 * CHECK_EVERY) == 0:
         yield Notice(

@@ -242,7 +242,7 @@ def _region_of_interest(
         painted = annotation.array > 0
         if annotation.known is not None:
             painted &= annotation.known
-        plane = painted.any(axis=slice_axis)
+        plane = np.any(painted, axis=slice_axis)
         if not plane.any():
             continue
         for axis in range(2):

@@ -30,6 +30,10 @@ class Recipe:
     """Batch statistics in the teacher's BatchNorm, as published, instead of running ones."""
     augmentation: AugmentationRanges
     normalisation: Normalisation
+    graph_nodes: int
+    """Most positions of the encoder level that the graph term clusters."""
+    statistics_voxels: int
+    """Most voxels of a class that one step adds to the memory module."""
     competence: float = 0.7
     """Teacher's Dice per class on annotated slices from which self-training may begin."""
     ramp_steps: int = 100
@@ -42,14 +46,16 @@ RECIPES: dict[Preset, Recipe] = {
         learning_rate=2e-3,
         weight_decay=1e-2,
         batch_size=16,
-        ema_decay=0.99,
-        pseudo_label_weight=0.5,
-        confidence=0.0,
+        ema_decay=0.998,
+        pseudo_label_weight=1.0,
+        confidence=0.9,
         warmup_share=0.25,
         warmup_copy_paste=False,
         teacher_in_train_mode=False,
         augmentation=STRONG,
         normalisation="z-score",
+        graph_nodes=256,
+        statistics_voxels=1024,
     ),
     "paper": Recipe(
         optimizer="sgd",
@@ -64,5 +70,7 @@ RECIPES: dict[Preset, Recipe] = {
         teacher_in_train_mode=True,
         augmentation=WEAK,
         normalisation="unit",
+        graph_nodes=1024,
+        statistics_voxels=4096,
     ),
 }

@@ -57,7 +57,13 @@ def make_state(plan: TrainingPlan, *, num_slices: int, seed: int) -> TrainingSta
     num_features = student.classifier_weight().shape[1]
 
     def statistics() -> ClassStatistics:
-        return ClassStatistics(plan.num_classes, num_features, num_slices=num_slices, device=device)
+        return ClassStatistics(
+            plan.num_classes,
+            num_features,
+            num_slices=num_slices,
+            max_batch_count=plan.recipe.statistics_voxels,
+            device=device,
+        )
 
     return TrainingState(
         student=student,
@@ -92,7 +98,7 @@ def _graph_channels(student: SegmentationNetwork, plan: TrainingPlan) -> int:
         mode = student.training
         encoder = student.eval()(torch.zeros(1, 1, *plan.space.size, device=plan.device)).encoder
         student.train(mode)
-    return int(pick_level(encoder).shape[1])
+    return int(pick_level(encoder, plan.recipe.graph_nodes).shape[1])
 
 
 def _optimizer(

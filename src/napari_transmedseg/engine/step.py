@@ -109,7 +109,7 @@ def loss_terms(
     if state.trusted:
         losses["pseudo"] = plan.recipe.pseudo_label_weight * rising * torch.stack(pseudo).sum()
     if state.graph is not None and plan.graph_weight > 0:
-        level = pick_level(output.encoder)
+        level = pick_level(output.encoder, plan.recipe.graph_nodes)
         losses["graph"] = plan.graph_weight * rising * state.graph(level, mixed.inside_BHW)
     if plan.tsa_weight > 0:
         losses["tsa"] = plan.tsa_weight * _tsa(state, plan, output, mixed, progress)
