@@ -41,6 +41,7 @@ def save_checkpoint(path: Path, state: TrainingState, plan: TrainingPlan) -> Non
         "target": state.target.state_dict(),
         "generator": state.generator.get_state(),
         "sampling_generator": state.sampling_generator.get_state(),
+        "global_generator": torch.get_rng_state(),
         "counters": {name: getattr(state, name) for name in _COUNTERS},
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,6 +96,8 @@ def restore(state: TrainingState, content: dict[str, Any]) -> None:
     restore_learned(state, content)
     state.generator.set_state(content["generator"].cpu())
     state.sampling_generator.set_state(content["sampling_generator"].cpu())
+    if content["plan"]["recipe"]["dropout"]:
+        torch.set_rng_state(content["global_generator"].cpu())
     for name in _COUNTERS:
         setattr(state, name, content["counters"][name])
 

@@ -34,6 +34,8 @@ class Recipe:
     """Most positions of the encoder level that the graph term clusters."""
     statistics_voxels: int
     """Most voxels of a class that one step adds to the memory module."""
+    dropout: tuple[float, ...] = ()
+    """Rate of each encoder level of the student; needs PyTorch's global generator."""
     competence: float = 0.7
     """Teacher's Dice per class on annotated slices from which self-training may begin."""
     ramp_steps: int = 100
@@ -72,5 +74,6 @@ RECIPES: dict[Preset, Recipe] = {
         normalisation="unit",
         graph_nodes=1024,
         statistics_voxels=4096,
+        dropout=(0.05, 0.1, 0.2, 0.3, 0.5),
     ),
 }

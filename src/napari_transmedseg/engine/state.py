@@ -53,6 +53,8 @@ def make_state(plan: TrainingPlan, *, num_slices: int, seed: int) -> TrainingSta
         if plan.graph_weight > 0:
             channels = _graph_channels(student, plan)
             graph = GraphClustering(channels, _CLUSTERS_PER_CLASS * plan.num_classes).to(device)
+    if plan.recipe.dropout:
+        torch.manual_seed(seed)
     teacher = make_teacher(student)
     num_features = student.classifier_weight().shape[1]
 
@@ -86,6 +88,7 @@ def build_plan_network(plan: TrainingPlan) -> SegmentationNetwork:
         num_classes=plan.num_classes,
         dims=plan.dims,
         channels=plan.channels,
+        dropout=tuple(plan.recipe.dropout),
     )
     return network.to(memory_format=MEMORY_FORMAT[plan.dims])  # type: ignore[call-overload, no-any-return]
 

@@ -15,7 +15,13 @@ def network_names() -> tuple[str, ...]:
 
 
 def build_network(
-    name: str, *, in_channels: int, num_classes: int, dims: int, channels: tuple[int, ...]
+    name: str,
+    *,
+    in_channels: int,
+    num_classes: int,
+    dims: int,
+    channels: tuple[int, ...],
+    dropout: tuple[float, ...] = (),
 ) -> SegmentationNetwork:
     """Make an untrained network.
 
@@ -31,6 +37,8 @@ def build_network(
         2 or 3: space axes of its input.
     channels
         Feature channels per level, finest first.
+    dropout
+        Dropout rate of each encoder level, finest first.
 
     Raises
     ------
@@ -42,5 +50,9 @@ def build_network(
             f"Expected a network out of {', '.join(_BUILDERS)}, found '{name}'; choose one of them."
         )
     return _BUILDERS[name](
-        in_channels=in_channels, num_classes=num_classes, dims=dims, channels=channels
+        in_channels=in_channels,
+        num_classes=num_classes,
+        dims=dims,
+        channels=channels,
+        dropout=dropout,
     )

@@ -12,6 +12,7 @@ from napari_transmedseg.networks.output import NetworkOutput, SegmentationNetwor
 _CONV = {2: nn.Conv2d, 3: nn.Conv3d}
 _NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
+_DROPOUT = {2: nn.Dropout2d, 3: nn.Dropout3d}
 _UPSAMPLING = {2: "bilinear", 3: "trilinear"}
 
 
@@ -26,16 +27,25 @@ class UNet(SegmentationNetwork):
         Space axes of the input, 2 or 3.
     channels
         Feature channels per level, finest first; the first is A.
+    dropout
+        Dropout rate of each encoder level; levels without one have none.
     """
 
     def __init__(
-        self, *, in_channels: int, num_classes: int, dims: int = 2, channels: tuple[int, ...]
+        self,
+        *,
+        in_channels: int,
+        num_classes: int,
+        dims: int = 2,
+        channels: tuple[int, ...],
+        dropout: tuple[float, ...] = (),
     ) -> None:
         super().__init__()
         self.downsampling = 2 ** (len(channels) - 1)
         sizes = (in_channels, *channels)
+        rates = (*dropout, *(0.0,) * len(channels))
         self.down = nn.ModuleList(
-            _block(sizes[i], sizes[i + 1], dims) for i in range(len(channels))
+            _block(sizes[i], sizes[i + 1], dims, rates[i]) for i in range(len(channels))
         )
         self.pool = _POOL[dims](2)
         self.reduce = nn.ModuleList(
@@ -60,7 +70,7 @@ class UNet(SegmentationNetwork):
         return NetworkOutput(self.classifier(features), features, tuple(encoder))
 
 
-def _block(in_channels: int, out_channels: int, dims: int) -> nn.Sequential:
+def _block(in_channels: int, out_channels: int, dims: int, dropout: float = 0.0) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels in (in_channels, out_channels):
         layers += [
@@ -68,4 +78,6 @@ def _block(in_channels: int, out_channels: int, dims: int) -> nn.Sequential:
             _NORM[dims](out_channels),
             nn.LeakyReLU(0.01, inplace=True),
         ]
+    if dropout > 0:
+        layers.insert(3, _DROPOUT[dims](dropout))
     return nn.Sequential(*layers)
