@@ -70,24 +70,51 @@ def _run(options: argparse.Namespace, method: str, seed: int, lane: int) -> None
     new = ["new", str(project), "--classes", options.classes, "--plane", options.plane]
     _call([*new, "--images", *images], lane, options)
     _call(
-        ["annotate", str(project), "--from-labels", labels, "--cases", str(options.cases)]
-        + ["--slices-per-case", str(options.slices), "--seed", str(options.annotation_seed)],
+        [
+            "annotate",
+            str(project),
+            "--from-labels",
+            labels,
+            "--cases",
+            str(options.cases),
+            "--slices-per-case",
+            str(options.slices),
+            "--seed",
+            str(options.annotation_seed),
+        ],
         lane,
         options,
     )
     begin = time.monotonic()
     _call(
-        ["train", str(project), "--minutes", str(options.minutes), "--method", method]
-        + ["--seed", str(seed), "--threads", str(options.threads), "--json"]
-        + options.train.split(),
+        [
+            "train",
+            str(project),
+            "--minutes",
+            str(options.minutes),
+            "--method",
+            method,
+            "--seed",
+            str(seed),
+            "--threads",
+            str(options.threads),
+            "--json",
+            *options.train.split(),
+        ],
         lane,
         options,
     )
     wall_s = time.monotonic() - begin
     _call(["predict", str(project)], lane, options)
     said = _call(
-        ["evaluate", str(project / "predictions" / "run-001"), labels]
-        + ["--only-unannotated", str(project), "--json"],
+        [
+            "evaluate",
+            str(project / "predictions" / "run-001"),
+            labels,
+            "--only-unannotated",
+            str(project),
+            "--json",
+        ],
         lane,
         options,
     )
