@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
-from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.imaging.volume import LabelMap, Volume
 from napari_transmedseg.layer_data import (
     METADATA_KEY,
@@ -41,8 +40,6 @@ class CaseLayers:
         self._viewer = viewer
         self._axis = 0
         self._index = -1
-        self._geometry: Geometry | None = None
-        self._closing = False
         self._image: Any = None
         self._labels: Any = None
         self._pseudo_label: Any = None
@@ -56,12 +53,17 @@ class CaseLayers:
         self, volume: Volume, label_map: LabelMap, *, case_id: str, slice_axis: int,
         colors: Mapping[int, str], prediction: LabelMap | None = None,
     ) -> None:  # fmt: skip
-        """Replace the shown case; opens on the middle slice of `slice_axis`."""
-        self.clear()
-        self._axis, self._geometry = slice_axis, volume.geometry
+        """Replace the shown case; opens on the middle slice of `slice_axis`.
+
+        The old layers go when the new ones stand: a viewer that loses all its layers rebuilds
+        its sliders while it draws, which can end in a crash of the driver.
+        """
+        old = self._forget()
+        self._axis = slice_axis
         self._add_image(volume, case_id)
         self._add_overlays(case_id, colors, prediction)
         self._add_labels(label_map, case_id, colors)
+        self._remove(old)
         order = (slice_axis, *(axis for axis in range(3) if axis != slice_axis))
         self._viewer.dims.order = order
         self._viewer.reset_view()
@@ -70,20 +72,13 @@ class CaseLayers:
 
     def clear(self) -> None:
         """Take our layers out of the viewer."""
-        self._closing = True
-        for layer in self._ours():
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
-        self._image = self._labels = self._pseudo_label = self._uncertainty = None
-        self._geometry, self._index, self._closing = None, -1, False
+        self._remove(self._forget())
 
     def close(self) -> None:
         """Stop listening to the viewer; the layers stay for the person to look at."""
         self._viewer.dims.events.current_step.disconnect(self._on_step)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
-        if self._labels is not None:
-            self._labels.events.paint.disconnect(self._on_painted)
-            self._labels.events.set_data.disconnect(self._on_redrawn)
+        self._unhook()
 
     def restore(self) -> None:
         """Put back those of our layers that were removed by hand."""
@@ -216,6 +211,26 @@ class CaseLayers:
         self._labels.events.paint.connect(self._on_painted)
         self._labels.events.set_data.connect(self._on_redrawn)
 
+    def _forget(self) -> list[Any]:
+        """Let go of our layers, still in the viewer under other names; gives them back."""
+        self._unhook()
+        old = self._ours()
+        for layer in old:
+            layer.name = f"{layer.name} (closing)"
+        self._image = self._labels = self._pseudo_label = self._uncertainty = None
+        self._index = -1
+        return old
+
+    def _remove(self, layers: list[Any]) -> None:
+        for layer in layers:
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+
+    def _unhook(self) -> None:
+        if self._labels is not None:
+            self._labels.events.paint.disconnect(self._on_painted)
+            self._labels.events.set_data.disconnect(self._on_redrawn)
+
     def _ours(self) -> list[Any]:
         layers = (self._image, self._uncertainty, self._pseudo_label, self._labels)
         return [layer for layer in layers if layer is not None]
@@ -240,5 +255,5 @@ class CaseLayers:
             self.slice_changed.emit(self._index)
 
     def _on_removed(self, event: Any) -> None:
-        if not self._closing and any(event.value == layer for layer in self._ours()):
+        if any(event.value == layer for layer in self._ours()):
             self.removed.emit()

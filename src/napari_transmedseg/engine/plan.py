@@ -23,9 +23,9 @@ from napari_transmedseg.engine.recipe import RECIPES, Recipe
 from napari_transmedseg.errors import ConfigError, PlanError
 from napari_transmedseg.imaging.volume import LabelMap
 
-_MARGIN_SHARE = 0.3
+_MARGIN_SHARE = 0.2
 """Room around what is annotated, as a share of its extent, on each side."""
-_WHOLE_SLICE_SHARE = 0.7
+_WHOLE_SLICE_SHARE = 0.85
 """Windows that would cover more of the slice than this take all of it."""
 _SMALL_SIDE = 72
 """Windows up to this side need four levels only."""

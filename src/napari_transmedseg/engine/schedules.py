@@ -41,6 +41,14 @@ def learning_rate(base: float, progress: float, step: int) -> float:
     return base * decay * min(1.0, (step + 1) / _WARMUP_STEPS)
 
 
+def early_decay(decay: float, step: int) -> float:
+    """EMA decay λ, shorter at first so that the teacher soon forgets its random start.
+
+    Averages over about the last tenth of the steps until that is as long as λ asks for.
+    """
+    return min(decay, (1 + step) / (10 + step))
+
+
 def ramp(step: int, length: int) -> float:
     """Sigmoid-shaped rise from 0 to 1 over `length` steps (Laine and Aila, ICLR 2017)."""
     if step >= length:

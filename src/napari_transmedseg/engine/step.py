@@ -25,6 +25,7 @@ from napari_transmedseg.engine.pseudo_labels import (
 )
 from napari_transmedseg.engine.sampling import Sampler, Stream
 from napari_transmedseg.engine.schedules import (
+    early_decay,
     learning_rate,
     ramp,
     self_training_progress,
@@ -77,9 +78,7 @@ def train_step(
     state.optimizer.zero_grad()
     total.backward()
     state.optimizer.step()
-    # Early on a shorter average: the teacher is useful from the first hundred steps.
-    decay = min(recipe.ema_decay, 1 - 1 / (state.step + 2))
-    update_teacher(state.teacher, state.student, decay)
+    update_teacher(state.teacher, state.student, early_decay(recipe.ema_decay, state.step))
     state.step += 1
     state.self_training_steps += state.phase == "self-training"
     reported = {name: value.detach() for name, value in losses.items()} | {"total": total.detach()}

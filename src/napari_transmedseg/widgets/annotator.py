@@ -76,9 +76,8 @@ class Annotator(QObject):
         )  # fmt: skip
 
     def close_case(self) -> None:
-        """Save the case on screen and take its layers away."""
+        """Save the case on screen and let go of it; its layers stay until the next is shown."""
         self.save()
-        self.layers.clear()
         self._case_id = ""
         self._edits.clear()
 

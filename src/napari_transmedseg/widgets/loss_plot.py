@@ -87,7 +87,9 @@ class LossPlot(QWidget):
 def _plot(label: str, *, legend_at: tuple[int, int]) -> pg.PlotWidget:
     plot = pg.PlotWidget(enableMenu=False)
     plot.setLabel("left", label)
-    plot.getAxis("left").setWidth(46)
+    plot.getAxis("left").setWidth(58)
     plot.addLegend(offset=legend_at, colCount=3, labelTextSize="8pt", verSpacing=-6)
     plot.hideButtons()
+    menu = plot.getPlotItem().ctrlMenu  # a window of its own, which would outlive the plot
+    menu.setParent(plot, menu.windowFlags())
     return plot

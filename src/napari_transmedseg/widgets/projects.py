@@ -24,6 +24,9 @@ class Projects:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        where = QStandardPaths.StandardLocation.DocumentsLocation
+        self.sample_folder = Path(QStandardPaths.writableLocation(where)) / SAMPLE_FOLDER
+        """Where the sample project is, or will be made."""
 
     def open(self, folder: Path) -> None:
         """Open a project folder; the one that was open is closed then."""
@@ -48,15 +51,13 @@ class Projects:
         )  # fmt: skip
 
     def open_sample(self) -> None:
-        """Open the sample project, made at the first time in the documents folder."""
+        """Open the sample project; it is made the first time."""
         from napari_transmedseg.project.demo import create_demo_project
 
-        where = QStandardPaths.StandardLocation.DocumentsLocation
-        folder = Path(QStandardPaths.writableLocation(where)) / SAMPLE_FOLDER
-        if (folder / PROJECT_FILE).exists():
-            self.open(folder)
+        if is_project(self.sample_folder):
+            self.open(self.sample_folder)
         else:
-            self._session.project = create_demo_project(folder)
+            self._session.project = create_demo_project(self.sample_folder)
 
     def add_images(self, paths: Sequence[Path]) -> None:
         """Add images to the open project."""

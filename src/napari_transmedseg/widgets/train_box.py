@@ -111,7 +111,7 @@ def _numbers(report: StepReport | None, history: TrainingHistory, activity: Acti
     phase = activity.value if activity is Activity.PAUSED else report.phase
     parts = [f"<b>{phase}</b>, step {report.step}", f"{report.steps_per_second:.1f} steps/s"]
     if activity in TRAINING_ACTIVITIES:
-        parts.append(f"{_minutes(report.remaining_s)} left")
+        parts.append(f"{_duration(report.remaining_s)} left")
     if history.mean_dice is not None:
         where = "held-out" if history.dice_is_held_out else "annotated"
         parts.append(f"Dice {history.mean_dice:.2f} ({where} slices)")
@@ -120,8 +120,10 @@ def _numbers(report: StepReport | None, history: TrainingHistory, activity: Acti
     return [" · ".join(parts)]
 
 
-def _minutes(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     whole = max(0, round(seconds))
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
     return f"{whole // 60}:{whole % 60:02d} min"
 
 
