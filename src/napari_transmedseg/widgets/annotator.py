@@ -66,9 +66,10 @@ class Annotator(QObject):
     def open_case(self, case_id: str) -> None:
         """Show a case of the open project; the one on screen is saved first."""
         project = self._project()
-        self.close_case()
+        self.save()
         volume, annotation = project.volume(case_id), project.annotation(case_id)
         prediction = project.prediction(case_id)
+        self.close_case()
         self._case_id, self._ledger = case_id, project.ledger(case_id)
         self.layers.show(
             volume, annotation, case_id=case_id, slice_axis=project.slice_axis,
@@ -169,7 +170,7 @@ class Annotator(QObject):
         return self._session.project
 
     def _require_case(self) -> None:
-        if not self.layers.is_open:
+        if not self._case_id or not self.layers.is_open:
             raise ProjectError("Expected a case on screen, found none; click one in the table.")
 
     def _on_edited(self, index: int) -> None:

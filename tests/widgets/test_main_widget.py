@@ -1,0 +1,223 @@
+"""The widget keeps what people do, whatever happens to it meanwhile."""
+
+import threading
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("napari")
+
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from qtpy.QtGui import QDropEvent
+from qtpy.QtWidgets import QApplication
+from scripted_training import scripted_training
+
+from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.project import training
+from napari_transmedseg.project.ledger import SliceState
+from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.session import Activity
+from napari_transmedseg.widgets.error_dialog import ErrorDialog
+
+pytestmark = pytest.mark.gui
+
+STROKE = ((6.0, 6.0), (12.0, 6.0))
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """Training replaced by a small generator of real events; gives the configs asked for."""
+    configs = []
+
+    def train(project, config, *, control):
+        configs.append(config)
+        return scripted_training(control, steps=10_000, step_s=0.005)
+
+    monkeypatch.setattr(training, "train", train)
+    return configs
+
+
+def drop(widget, *paths: Path) -> None:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    event = QDropEvent(
+        QPointF(QPoint(10, 10)), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )  # fmt: skip
+    widget.dropEvent(event)
+    QApplication.processEvents()
+
+
+def dialogs(widget) -> list[ErrorDialog]:
+    return [one for one in widget.findChildren(ErrorDialog) if one.isVisible()]
+
+
+def training_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "transmedseg"]
+
+
+def test_first_screen_offers_three_choices(driver):
+    assert driver.widget.pages.currentWidget() is driver.widget.start_page
+    assert len(driver.viewer.layers) == 0
+
+
+def test_dropped_project_folder_opens(driver, tiny_project):
+    drop(driver.widget, tiny_project)
+    assert driver.widget.session.project.folder == tiny_project
+    assert [layer.name for layer in driver.viewer.layers][-1] == "a labels"
+
+
+def test_dropped_images_begin_a_project(driver, tiny_project, tmp_path):
+    drop(driver.widget, tmp_path / "images")
+    dialog = driver.widget.new_dialog
+    assert dialog.isVisible()
+    assert dialog.value().images == (str(tmp_path / "images"),)
+    dialog.folder.setText(str(tmp_path / "new"))
+    dialog.classes.setText("ring, core")
+    dialog.buttons.button(dialog.buttons.StandardButton.Ok).click()
+    assert not dialog.isVisible()
+    assert [case.case_id for case in driver.widget.session.project.cases] == ["a", "b"]
+
+
+def test_painting_puts_the_slice_in_progress_and_is_saved_on_case_switch(open_driver):
+    driver = open_driver
+    driver.choose_class(0)
+    driver.drag(*STROKE)
+    index = driver.widget.annotator.layers.slice_index
+    assert driver.widget.annotator.ledger.states[index] is SliceState.IN_PROGRESS
+    painted = driver.viewer.layers["a labels"].data.copy()
+    assert painted[index].any()
+    driver.choose_case(1)
+    assert driver.widget.session.case_id == "b"
+    project = driver.widget.session.project
+    saved = project.annotation("a")
+    np.testing.assert_array_equal(saved.array, painted)
+    np.testing.assert_array_equal(saved.known[index], painted[index] > 0)
+    driver.choose_case(0)
+    np.testing.assert_array_equal(driver.viewer.layers["a labels"].data, painted)
+
+
+def test_painting_is_saved_by_itself(open_driver):
+    driver = open_driver
+    driver.choose_class(0)
+    driver.drag(*STROKE)
+    project, index = driver.widget.session.project, driver.widget.annotator.layers.slice_index
+    driver.wait(lambda: project.annotation("a").array[index].any(), 8)
+
+
+def test_erasing_all_paint_makes_the_slice_unseen_again(open_driver):
+    driver = open_driver
+    index = driver.widget.annotator.layers.slice_index
+    driver.choose_class(0)
+    driver.drag(*STROKE)
+    driver.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert driver.widget.annotator.ledger.states[index] is SliceState.UNSEEN
+
+
+def test_mark_empty_and_un_annotate_by_key(open_driver):
+    driver = open_driver
+    ledger = partial(driver.widget.session.project.ledger, "a")
+    index = driver.widget.annotator.layers.slice_index
+    driver.choose_class(0)
+    driver.drag(*STROKE)
+    driver.press(Qt.Key.Key_W)
+    assert ledger().states[index] is SliceState.EMPTY
+    assert not driver.viewer.layers["a labels"].data[index].any()
+    driver.press(Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert driver.widget.annotator.ledger.states[index] is SliceState.IN_PROGRESS
+    driver.press(Qt.Key.Key_D)
+    assert ledger().states[index] is SliceState.ANNOTATED
+    driver.press(Qt.Key.Key_U)
+    assert ledger().states[index] is SliceState.IN_PROGRESS
+
+
+def test_removed_labels_layer_comes_back(open_driver):
+    driver = open_driver
+    driver.viewer.layers.remove("a labels")
+    driver.wait(lambda: "a labels" in driver.viewer.layers, 3)
+
+
+def test_training_uses_all_cores_but_one(open_driver, scripted, monkeypatch):
+    monkeypatch.setattr("napari_transmedseg.widgets.tasks.gui_threads", lambda: 3)
+    open_driver.click(open_driver.widget.loop.train.start)
+    assert scripted[0].threads == 3
+
+
+def test_out_of_memory_arrives_as_a_dialog_and_training_can_start_again(
+    open_driver, monkeypatch, scripted
+):
+    driver, loop = open_driver, open_driver.widget.loop
+    works = training.train
+
+    def out_of_memory(project, config, *, control):
+        yield from scripted_training(control, steps=2)
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(training, "train", out_of_memory)
+    driver.click(loop.train.start)
+    driver.wait(lambda: bool(dialogs(driver.widget)))
+    (dialog,) = dialogs(driver.widget)
+    assert "enough memory" in dialog.text()
+    assert "CUDA out of memory" in dialog.text()
+    driver.screenshot("error-dialog")
+    dialog.close()
+    driver.wait(lambda: driver.widget.session.activity is Activity.IDLE)
+    monkeypatch.setattr(training, "train", works)
+    driver.click(loop.train.start)
+    driver.wait(lambda: driver.widget.session.activity is Activity.TRAINING)
+
+
+def test_accept_without_a_prediction_is_explained(open_driver):
+    open_driver.press(Qt.Key.Key_A)
+    (dialog,) = dialogs(open_driver.widget)
+    assert "Expected a prediction" in dialog.text()
+    dialog.close()
+
+
+def test_folder_that_is_no_project_is_explained(driver, tmp_path):
+    driver.widget.new_dialog.createRequested.emit(driver.widget.new_dialog.value())
+    assert "Expected a folder" in driver.widget.new_dialog.findChildren(ErrorDialog)[0].text()
+
+
+def test_overlay_follows_the_slice_on_screen(open_driver, scripted):
+    driver, layers = open_driver, open_driver.widget.annotator.layers
+    driver.click(driver.widget.loop.train.start)
+    driver.wait(lambda: layers.predicted_slice(4) is not None)
+    layers.slice_index = 6
+    driver.wait(lambda: layers.predicted_slice(6) is not None, 2)
+    assert driver.viewer.layers["a pseudo-label"].data[6].any()
+    assert driver.viewer.layers["a pseudo-label"].visible
+    driver.press(Qt.Key.Key_S)
+    assert not driver.viewer.layers["a pseudo-label"].visible
+
+
+@pytest.mark.parametrize("way", ["dock", "window"])
+def test_closing_during_training_stops_it_and_saves(open_driver, scripted, tiny_project, way):
+    driver = open_driver
+    index = driver.widget.annotator.layers.slice_index
+    driver.choose_class(0)
+    driver.drag(*STROKE)
+    driver.click(driver.widget.loop.train.start)
+    driver.wait(lambda: driver.widget.session.activity is Activity.TRAINING)
+    assert len(training_threads()) == 1
+    if way == "dock":
+        driver.viewer.window.remove_dock_widget(driver.widget)
+        driver.qtbot.addWidget(driver.widget)
+    else:
+        driver.viewer.close()
+    assert training_threads() == []
+    with Project.open(tiny_project) as project:
+        assert project.annotation("a").array[index].any()
+        assert project.ledger("a").states[index] is SliceState.IN_PROGRESS
+
+
+def test_settings_of_the_form_reach_the_training(open_driver, scripted):
+    driver, box = open_driver, open_driver.widget.loop.train
+    driver.click(box.advanced_section.heading)
+    box.advanced.method.setCurrentText("bcp")
+    driver.click(box.start)
+    assert isinstance(scripted[0], TrainingConfig)
+    assert scripted[0].method == "bcp"
+    assert scripted[0].minutes == 10

@@ -1,0 +1,228 @@
+"""Each widget shows what it was given and gives back what it shows."""
+
+import pytest
+
+pytest.importorskip("qtpy.QtWidgets", exc_type=ImportError)
+
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from scripted_training import scripted_training
+
+from napari_transmedseg.engine.config import TrainingConfig, validate_config
+from napari_transmedseg.engine.control import TrainingControl
+from napari_transmedseg.project.history import replay
+from napari_transmedseg.project.ledger import Ledger, SliceState
+from napari_transmedseg.project.session import Activity
+from napari_transmedseg.widgets.advanced_edit import AdvancedEdit
+from napari_transmedseg.widgets.annotate_box import AnnotateBox
+from napari_transmedseg.widgets.budget_edit import Budget, BudgetEdit
+from napari_transmedseg.widgets.case_table import CaseRow, CaseTable
+from napari_transmedseg.widgets.class_list import ClassList, ClassRow
+from napari_transmedseg.widgets.error_dialog import ErrorDialog
+from napari_transmedseg.widgets.ledger_strip import LedgerStrip
+from napari_transmedseg.widgets.loss_plot import LossPlot
+from napari_transmedseg.widgets.monitor_list import MonitorList
+from napari_transmedseg.widgets.new_project_dialog import NewProject, NewProjectDialog
+from napari_transmedseg.widgets.overlay_edit import Overlay, OverlayEdit
+from napari_transmedseg.widgets.result_boxes import ExportBox, ExportChoice
+from napari_transmedseg.widgets.section import Section
+from napari_transmedseg.widgets.train_box import TrainBox
+
+pytestmark = pytest.mark.gui
+
+ROWS = [
+    CaseRow("a", "8×24×20", "6 × 1.5 × 1.5", 2, 8, "some slices"),
+    CaseRow("b", "8×24×20", "6 × 1.5 × 1.5", 0, 8, "not annotated"),
+]
+
+
+@pytest.fixture(scope="module")
+def history():
+    return replay(scripted_training(TrainingControl(), steps=20, step_s=0.001))
+
+
+@pytest.mark.parametrize(
+    ("make", "value"),
+    [
+        pytest.param(BudgetEdit, Budget(3, "minutes"), id="minutes"),
+        pytest.param(BudgetEdit, Budget(500, "steps"), id="steps"),
+        pytest.param(OverlayEdit, Overlay(False, 0.25, True, 1.0), id="overlay"),
+        pytest.param(ExportBox, ExportChoice("/masks", True), id="export"),
+    ],
+)
+def test_value_round_trips_without_a_signal(qtbot, make, value):
+    widget = make()
+    qtbot.addWidget(widget)
+    with qtbot.assertNotEmitted(widget.valueChanged):
+        widget.setValue(value)
+    assert widget.value() == value
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param(TrainingConfig(), id="defaults"),
+        pytest.param(TrainingConfig(method="supervised", device="cpu", seed=3), id="supervised"),
+        pytest.param(TrainingConfig(tsa_weight=0.2, graph_weight=0.05), id="weights"),
+        pytest.param(TrainingConfig(validation_share=0.2, largest_component=False), id="held out"),
+    ],
+)
+def test_advanced_settings_make_a_valid_config(qtbot, config):
+    widget = AdvancedEdit()
+    qtbot.addWidget(widget)
+    widget.setValue(config)
+    made = TrainingConfig(**widget.value())
+    validate_config(made)
+    assert (made.method, made.device, made.seed) == (config.method, config.device, config.seed)
+    assert made.largest_component == config.largest_component
+    assert made.validation_share == config.validation_share
+    if config.tsa_weight is not None:
+        assert (made.tsa_weight, made.graph_weight) == (config.tsa_weight, config.graph_weight)
+
+
+def test_weights_that_the_method_lacks_are_greyed_out(qtbot):
+    widget = AdvancedEdit()
+    qtbot.addWidget(widget)
+    with qtbot.waitSignal(widget.valueChanged):
+        widget.method.setCurrentText("graphcl")
+    assert widget.graph_weight.isEnabled()
+    assert not widget.tsa_weight.isEnabled()
+    assert widget.value()["tsa_weight"] is None
+
+
+def test_budget_by_keyboard_becomes_a_config(qtbot):
+    box = TrainBox()
+    qtbot.addWidget(box)
+    QTest.keyClick(box.budget.unit, Qt.Key.Key_Down)
+    box.budget.amount.selectAll()
+    QTest.keyClicks(box.budget.amount, "40")
+    with qtbot.waitSignal(box.startRequested) as asked:
+        QTest.mouseClick(box.start, Qt.MouseButton.LeftButton)
+    assert asked.args[0].steps == 40
+    assert asked.args[0].minutes is None
+
+
+@pytest.mark.parametrize(
+    ("activity", "enabled"),
+    [
+        pytest.param(Activity.IDLE, {"start"}, id="idle"),
+        pytest.param(Activity.PREPARING, {"stop"}, id="preparing"),
+        pytest.param(Activity.TRAINING, {"pause", "stop"}, id="training"),
+        pytest.param(Activity.PAUSED, {"resume", "stop"}, id="paused"),
+        pytest.param(Activity.STOPPING, set(), id="stopping"),
+        pytest.param(Activity.EXPORTING, set(), id="exporting"),
+    ],
+)
+def test_buttons_offer_what_can_be_asked_for(qtbot, activity, enabled):
+    box = TrainBox()
+    qtbot.addWidget(box)
+    box.set_activity(activity)
+    buttons = {name: getattr(box, name) for name in ("start", "pause", "resume", "stop")}
+    assert {name for name, button in buttons.items() if button.isEnabled()} == enabled
+
+
+def test_plot_shows_each_term_and_each_class(qtbot, history):
+    plot = LossPlot()
+    qtbot.addWidget(plot)
+    plot.setValue(history, {"ring": "#ff0000"})
+    lines = plot.value()
+    assert set(lines) == {"total", "supervised", "pseudo", "graph", "tsa", "ring", "core"}
+    assert lines["total"][0] == list(range(1, 21))
+    assert lines["total"][1] == history.losses["total"].values
+    plot.set_theme("#ffffff", "#000000")
+    plot.setValue(replay([]), {})
+    assert plot.value() == {}
+
+
+def test_status_says_phase_step_rate_and_dice(qtbot, history):
+    box = TrainBox()
+    qtbot.addWidget(box)
+    box.setValue(history, Activity.TRAINING, {})
+    for part in ("self-training", "step 20", "steps/s", "left", "Dice 0.95", "MiB"):
+        assert part in box.status.text()
+    assert box.progress.value() == 1000
+
+
+def test_monitors_speak_in_sentences(qtbot, history):
+    label = MonitorList()
+    qtbot.addWidget(label)
+    label.setValue(history)
+    assert "annotate one more" in label.text()
+
+
+def test_case_table_keeps_the_chosen_case_and_tells_of_clicks(qtbot):
+    table = CaseTable()
+    qtbot.addWidget(table)
+    table.show()
+    table.set_rows(ROWS)
+    table.setValue("b")
+    table.set_rows(ROWS[::-1])
+    assert table.value() == "b"
+    box = table.visualItemRect(table.item(1, 0))
+    with qtbot.waitSignal(table.valueChanged) as chosen:
+        QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=box.center())
+    assert chosen.args == ["a"]
+
+
+def test_class_list_picks_and_renames(qtbot):
+    classes = ClassList()
+    qtbot.addWidget(classes)
+    classes.set_rows([ClassRow(1, "ring", "#ff0000"), ClassRow(2, "core", "#00ff00")])
+    assert classes.value() == 1
+    classes.setValue(2)
+    assert classes.value() == 2
+    with qtbot.waitSignal(classes.renamed) as renamed:
+        classes.list.item(0).setText(" wall ")
+    assert renamed.args == [1, "wall"]
+
+
+def test_strip_names_the_slice_under_the_mouse(qtbot):
+    strip = LedgerStrip()
+    qtbot.addWidget(strip)
+    strip.resize(100, 18)
+    strip.show()
+    strip.set_states([SliceState.UNSEEN] * 10)
+    with qtbot.waitSignal(strip.valueChanged) as clicked:
+        QTest.mouseClick(strip, Qt.MouseButton.LeftButton, pos=strip.rect().center())
+    assert clicked.args == [strip.value()]
+    assert strip.index_at(0) == 0
+    assert strip.index_at(99) == 9
+
+
+def test_annotate_box_goes_from_labeled_slice_to_labeled_slice(qtbot):
+    box = AnnotateBox()
+    qtbot.addWidget(box)
+    ledger = Ledger.untouched(6).with_states([1, 4], SliceState.ANNOTATED)
+    box.setValue(2, ledger)
+    assert "unseen" in box.slice_label.text()
+    assert box.counts_label.text() == "4 unseen, 2 annotated"
+    with qtbot.waitSignal(box.sliceRequested) as asked:
+        QTest.mouseClick(box.next, Qt.MouseButton.LeftButton)
+    assert asked.args == [4]
+    box.setValue(4, ledger)
+    assert not box.next.isEnabled()
+    assert box.unannotate.isEnabled()
+
+
+def test_error_dialog_copies_message_and_details(qtbot):
+    dialog = ErrorDialog("Expected this, found that; do so.", "Traceback\nline")
+    qtbot.addWidget(dialog)
+    assert dialog.text() == "Expected this, found that; do so.\n\nTraceback\nline"
+
+
+def test_new_project_dialog_round_trips(qtbot):
+    dialog = NewProjectDialog()
+    qtbot.addWidget(dialog)
+    new = NewProject("/p", ("/i/a.nii.gz", "/i"), ("RV", "LV"), "coronal")
+    dialog.setValue(new)
+    assert dialog.value() == new
+
+
+def test_section_folds_its_content(qtbot):
+    content = BudgetEdit()
+    section = Section("Part", content)
+    qtbot.addWidget(section)
+    section.show()
+    assert content.isVisible()
+    QTest.mouseClick(section.heading, Qt.MouseButton.LeftButton)
+    assert not content.isVisible()
