@@ -70,7 +70,7 @@ def train_step(
     total = sum(losses.values(), torch.zeros((), device=image.device))
     if not bool(torch.isfinite(total)):
         raise TrainingError(
-            f"Expected a finite loss, found {float(total)} at step {state.step}; the weights were "
+            f"Expected a finite loss, found {total.item()} at step {state.step}; the weights were "
             "kept. Resume from the last checkpoint, or check the images for extreme values."
         )
     for group in state.optimizer.param_groups:
@@ -83,8 +83,10 @@ def train_step(
     state.self_training_steps += state.phase == "self-training"
     reported = {name: value.detach() for name, value in losses.items()} | {"total": total.detach()}
     if pseudo is not None:
-        reported["pseudo_label_share"] = pseudo.weight_BHW.mean()
-        reported["entropy"] = pseudo.entropy_BHW.mean()
+        inside = unlabeled.inside_BHW
+        count = inside.sum().clamp(min=1)
+        reported["pseudo_label_share"] = pseudo.weight_BHW.sum() / count
+        reported["entropy"] = (pseudo.entropy_BHW * inside).sum() / count
     return reported
 
 
@@ -123,7 +125,8 @@ def pseudo_labels(state: TrainingState, plan: TrainingPlan, unlabeled: Stream) -
     output = state.teacher(image)
     state.teacher.eval()
     probability = output.logits.float().softmax(1)
-    label = predict_labels(probability)
+    # Nothing in the padding: it could connect or outgrow what lies on the image.
+    label = predict_labels(probability) * unlabeled.inside_BHW
     if plan.largest_component:
         label = largest_components(label, plan.num_classes)
     weight = unlabeled.inside_BHW.float()
