@@ -81,7 +81,7 @@ class TrainingView:
                 self._dice_name = "held-out Dice" if event.held_out else "Dice"
             case PhaseChanged() | Notice():
                 self._say(event.sentence)
-            case MonitorReport(light="warning" | "advice"):
+            case MonitorReport(light="warning"):
                 self._say(event.sentence, once=True)
             case TrainingFinished():
                 self._say(event.sentence)

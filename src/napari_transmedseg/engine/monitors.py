@@ -105,8 +105,8 @@ def entropy_report(step: int, entropy: float, class_name: str = "") -> MonitorRe
 def condition_number_report(step: int, condition_number: float, class_name: str) -> MonitorReport:
     """Condition number of a class's raw target covariance."""
     sentence = (
-        f"What was seen of {class_name} varies too little to learn from its variation; "
-        f"add cases or annotate slices on which {class_name} looks different."
+        f"{class_name} looks nearly the same wherever it was seen, so its variation is smoothed; "
+        f"cases on which {class_name} looks different would teach more."
     )
     flagged = condition_number > CONDITION_LIMIT
     return _report(
