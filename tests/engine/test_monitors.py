@@ -20,7 +20,7 @@ from napari_transmedseg.engine.pseudo_labels import normalized_entropy
             monitors.condition_number_report(7, 2e6, "RV"),
             "condition_number",
             "advice",
-            "varies too little",
+            "looks nearly the same",
             id="condition number",
         ),
         pytest.param(
