@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ class Driver:
         QTest.mouseMove(canvas, pixels[0])
         QTest.mousePress(canvas, left, pos=pixels[0])
         QApplication.processEvents()
-        for start, end in zip(pixels, pixels[1:], strict=False):
+        for start, end in pairwise(pixels):
             for share in (0.25, 0.5, 0.75, 1.0):
                 QTest.mouseMove(canvas, start + (end - start) * share)
                 QApplication.processEvents()
@@ -127,12 +128,10 @@ class Driver:
 @pytest.fixture
 def driver(make_napari_viewer, qtbot, tmp_path) -> Driver:
     """A shown viewer of 1366 x 768 with the widget docked."""
-    from napari_transmedseg.widgets.main_widget import MainWidget
-
     viewer = make_napari_viewer(show=True, strict_qt="raise")
-    widget = MainWidget(viewer)
+    # As the Plugins menu does it.
+    _, widget = viewer.window.add_plugin_dock_widget("napari-transmedseg", "TransMedSeg")
     widget.projects.sample_folder = tmp_path / "sample"
-    viewer.window.add_dock_widget(widget, name="TransMedSeg", area="right")
     widget.window().resize(1366, 768)
     QApplication.processEvents()
     yield Driver(viewer, widget, qtbot)

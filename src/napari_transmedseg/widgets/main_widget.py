@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, QObject, QSize
+from qtpy.QtCore import QEvent, QObject, QSize, QTimer
 from qtpy.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 from qtpy.QtWidgets import (
     QApplication,
@@ -36,13 +36,18 @@ from napari_transmedseg.widgets.tasks import Tasks
 from napari_transmedseg.widgets.worker import TaskError
 
 if TYPE_CHECKING:
-    from napari.components import ViewerModel
+    import napari.components
+
+REDRAW_INTERVAL_MS = 150
 
 
 class MainWidget(QWidget):
     """Annotate a few slices, train, watch, correct, export: top to bottom."""
 
-    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
+    # napari finds the parameter to fill by this very spelling of its annotation.
+    def __init__(
+        self, viewer: napari.components.ViewerModel, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._viewer = viewer
         self._was_docked = self._is_shut_down = False
@@ -50,6 +55,10 @@ class MainWidget(QWidget):
         self.projects = Projects(self.session)
         self.annotator = Annotator(viewer, self.session, parent=self)
         self.tasks = Tasks(self.session, parent=self)
+
+        self._redraw = QTimer(self)
+        self._redraw.setSingleShot(True)
+        self._redraw.setInterval(REDRAW_INTERVAL_MS)
 
         # WIDGETS
         self.start_page = StartPage()
@@ -86,6 +95,7 @@ class MainWidget(QWidget):
             self.annotator.shut_down()
         finally:
             self.tasks.shut_down()
+            self._redraw.stop()
             self.projects.close()
             self._viewer.events.theme.disconnect(self._on_theme)
             for key in self._keys():
@@ -124,6 +134,7 @@ class MainWidget(QWidget):
         session.ledger_changed.connect(self._on_ledger)
         session.activity_changed.connect(self._on_activity)
         session.history_changed.connect(self._on_history)
+        self._redraw.timeout.connect(self._show_history)
         session.message_changed.connect(self._on_message)
         session.slice_predicted.connect(self._on_predicted)
         self.annotator.sliceChanged.connect(self._on_slice)
@@ -273,6 +284,11 @@ class MainWidget(QWidget):
         self._on_history()
 
     def _on_history(self) -> None:
+        """Redraw soon: many events in a row cost one drawing."""
+        if not self._redraw.isActive():
+            self._redraw.start()
+
+    def _show_history(self) -> None:
         project = self.session.project
         colors = {} if project is None else {one.name: one.color for one in project.classes}
         self.loop.train.setValue(self.session.history, self.session.activity, colors)
