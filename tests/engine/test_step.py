@@ -1,4 +1,4 @@
-"""One training step: the terms of the loss and what they leave alone (METHOD 5, oracles 3, 6, 7)."""
+"""One training step: its terms and what they leave alone (METHOD 5, oracles 3, 6, 7)."""
 
 from dataclasses import replace
 

@@ -1,5 +1,6 @@
 """How much memory a run uses."""
 
+import mmap
 import sys
 
 import torch
@@ -11,7 +12,7 @@ def used_memory_mib(device: str) -> float:
         return torch.cuda.memory_allocated() / 2**20
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * 4096 / 2**20
+            return int(file.read().split()[1]) * mmap.PAGESIZE / 2**20
     except OSError:
         return _peak_memory_mib()
 

@@ -6,7 +6,7 @@
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -33,6 +33,10 @@ _CHANNELS_SMALL = (16, 32, 64, 128)
 _CHANNELS_LARGE = (16, 32, 64, 128, 256)
 _MAX_PIXELS = {"cpu": 128 * 128, "cuda": 320 * 320, "mps": 256 * 256}
 """Pixels of a window; larger ones are resampled to a coarser spacing."""
+_NOTHING_UNLABELED = (
+    "Every slice is annotated, so there is nothing unlabeled to learn from; "
+    "the run trains supervised."
+)
 _MEMORY_SHARE = 0.4
 """Share of the free memory that preprocessed slices may take."""
 
@@ -101,10 +105,7 @@ def plan_training(
     method: Method = config.method
     if not unlabeled and method != "supervised":
         method = "supervised"
-        notes.append(
-            "Every slice is annotated, so there is nothing unlabeled to learn from; "
-            "the run trains supervised."
-        )
+        notes.append(_NOTHING_UNLABELED)
     graph_weight, tsa_weight = effective_weights(config)
     space = _plan_space(annotations, slice_axis, device, recipe)
     channels = _CHANNELS_SMALL if max(space.size) <= _SMALL_SIDE else _CHANNELS_LARGE
@@ -127,10 +128,20 @@ def plan_training(
         recipe=recipe,
         largest_component=config.largest_component,
         device=device,
-        threads=config.threads or os.cpu_count() or 1,
+        threads=config.threads or available_cores(),
         in_memory=_fits_memory(len(cases), annotations, space, device),
         notes=tuple(notes),
     )
+
+
+def supervised_plan(plan: TrainingPlan) -> TrainingPlan:
+    """The same run without terms that need unlabeled slices; it says why."""
+    if plan.method == "supervised":
+        return plan
+    return replace(
+        plan, method="supervised", graph_weight=0.0, tsa_weight=0.0,
+        notes=(*plan.notes, _NOTHING_UNLABELED),
+    )  # fmt: skip
 
 
 def resolve_device(name: str) -> str:
@@ -153,6 +164,12 @@ def resolve_device(name: str) -> str:
             f"Expected a '{name}' device, found none on this machine; use --device auto or cpu."
         )
     return name
+
+
+def available_cores() -> int:
+    """CPU cores that this process may use; fewer than the machine's in a container."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
+    return len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
 
 
 def _annotations(cases: Sequence[TrainingCase]) -> list[LabelMap]:
@@ -181,6 +198,11 @@ def _check_classes(annotations: Sequence[LabelMap], class_names: Sequence[str]) 
             annotation.array if annotation.known is None else annotation.array[annotation.known]
         )
         present.update(int(value) for value in np.unique(values))
+    if max(present) > len(class_names):
+        raise PlanError(
+            f"Expected classes up to {len(class_names)} ({', '.join(class_names)}), found "
+            f"{max(present)}; repaint it or add the class to the project."
+        )
     if present <= {0}:
         raise PlanError(
             "Expected annotated voxels of a class, found only background; "

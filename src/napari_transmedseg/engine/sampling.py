@@ -25,6 +25,7 @@ from napari_transmedseg.engine.preprocess import (
     inside_mask,
     labels_to_network,
 )
+from napari_transmedseg.errors import PlanError
 from napari_transmedseg.imaging.geometry import Geometry
 
 
@@ -79,6 +80,11 @@ def build_store(
         Chooses the slices that are held out.
     cache
         File for preprocessed slices where they do not fit into memory.
+
+    Raises
+    ------
+    PlanError
+        When nothing of the annotation is left in network space.
     """
     images, insides, rows_of_inside = [], [], []
     labels, knowns, labeled, unlabeled = [], [], [], []
@@ -108,6 +114,11 @@ def build_store(
             writer.append(stack)
         count += len(stack)
     label_LHW, known_LHW, labeled_L = torch.cat(labels), torch.cat(knowns), torch.cat(labeled)
+    if len(labeled_L) == 0:
+        raise PlanError(
+            "Expected annotated areas of some width, found only strokes thinner than the network's "
+            "pixels; annotate a whole slice."
+        )
     training, held_out = _hold_out(label_LHW, validation_share, seed)
     return SliceStore(
         image_N1HW=torch.cat(images) if writer is None else writer.tensor(),
