@@ -1,6 +1,7 @@
 """Checkpoints: tensors and plain values only, written atomically, loaded without executing code."""
 
 import os
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,13 @@ _COUNTERS = (
 
 
 def save_checkpoint(path: Path, state: TrainingState, plan: TrainingPlan) -> None:
-    """Write everything needed to go on, to a temporary file first."""
+    """Write everything needed to go on, to a temporary file first.
+
+    Raises
+    ------
+    TrainingError
+        When the folder cannot be written; the previous checkpoint stays.
+    """
     content = {
         "format": FORMAT,
         "plan": asdict(plan),
@@ -44,13 +51,23 @@ def save_checkpoint(path: Path, state: TrainingState, plan: TrainingPlan) -> Non
         "global_generator": torch.get_rng_state(),
         "counters": {name: getattr(state, name) for name in _COUNTERS},
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise TrainingError(
+            f"Expected to write the checkpoint {path}, found that it is not possible "
+            f"({(error.strerror or 'no access').lower()}); free some space or make the folder "
+            "writable, then resume from the last checkpoint."
+        ) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
@@ -82,13 +99,25 @@ def load_checkpoint(path: Path, device: str = "cpu") -> dict[str, Any]:
 
 
 def plan_of(content: dict[str, Any]) -> TrainingPlan:
-    """Rebuild the plan that a checkpoint was trained with."""
-    plan = dict(content["plan"])
-    recipe = dict(plan["recipe"])
-    recipe["augmentation"] = AugmentationRanges(**recipe["augmentation"])
-    plan["recipe"] = Recipe(**recipe)
-    plan["space"] = NetworkSpace(**plan["space"])
-    return TrainingPlan(**plan)
+    """Rebuild the plan that a checkpoint was trained with.
+
+    Raises
+    ------
+    TrainingError
+        When another version of the program, with other settings, wrote it.
+    """
+    try:
+        plan = dict(content["plan"])
+        recipe = dict(plan["recipe"])
+        recipe["augmentation"] = AugmentationRanges(**recipe["augmentation"])
+        plan["recipe"] = Recipe(**recipe)
+        plan["space"] = NetworkSpace(**plan["space"])
+        return TrainingPlan(**plan)
+    except (KeyError, TypeError) as error:
+        raise TrainingError(
+            f"Expected the settings of this version in the checkpoint, found others ({error}); "
+            "open it with the version that wrote it or train a new run."
+        ) from error
 
 
 def restore(state: TrainingState, content: dict[str, Any]) -> None:
