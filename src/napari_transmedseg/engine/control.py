@@ -46,4 +46,4 @@ class TrainingControl:
 
     def wait_while_paused(self, timeout_s: float) -> bool:
         """Wait for `resume` or `stop`; True when the run may go on."""
-        return self._running.wait(timeout_s)
+        return self._running.wait(timeout_s) or self._stop.is_set()

@@ -1,8 +1,9 @@
 """The training loop: a generator of frozen events, steered by a `TrainingControl`."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from napari_transmedseg.engine.events import (
 from napari_transmedseg.engine.inference import Predictor
 from napari_transmedseg.engine.memory import used_memory_mib
 from napari_transmedseg.engine.oversight import CHECK_EVERY, oversee
-from napari_transmedseg.engine.plan import TrainingPlan, plan_training
+from napari_transmedseg.engine.plan import TrainingPlan, plan_training, supervised_plan
 from napari_transmedseg.engine.sampling import Sampler, SliceStore, build_store
 from napari_transmedseg.engine.schedules import Budget
 from napari_transmedseg.engine.state import TrainingState, make_state
@@ -101,6 +102,8 @@ def fit(
             seed=config.seed,
             cache=cache,
         )
+        if len(store.unlabeled_U) == 0:
+            plan = supervised_plan(plan)
         state = make_state(plan, num_slices=store.num_slices, seed=config.seed)
         if content is not None and resume_from is not None:
             restore(state, content)
@@ -110,9 +113,12 @@ def fit(
         loop = _Loop(config, plan, store, state, folder, control)
         if resume_from is None:
             state.elapsed_s = time.monotonic() - begin
-        yield from loop.run()
-        if cache is not None:
-            cache.unlink(missing_ok=True)
+        try:
+            yield from loop.run()
+        finally:
+            if cache is not None:
+                with suppress(OSError):  # Windows keeps a mapped file; the next run overwrites it
+                    cache.unlink(missing_ok=True)
 
 
 class _Loop:
@@ -136,6 +142,7 @@ class _Loop:
         )
         self.predictor = Predictor(state.teacher, plan)
         self.sums: dict[str, Tensor] = {}
+        self.counts: Counter[str] = Counter()
         self.steps_summed = 0
         self.entropy = 0.0
         self.rate = 0.0
@@ -155,6 +162,7 @@ class _Loop:
             self._add(train_step(self.state, self.plan, self.sampler, progress))
             self._tick()
             yield from self._after_step()
+        self._tick()
         yield from self._report()
         yield from self._save()
         yield self._finished(reason)
@@ -180,10 +188,14 @@ class _Loop:
         return self.budget.progress(self.state.step, self.state.elapsed_s)
 
     def _paused(self) -> Iterator[TrainingEvent]:
+        self._tick()
         yield from self._report()
         yield Notice(step=self.state.step, sentence="Training is paused.")
+        shown = None
         while not self.control.wait_while_paused(_PAUSE_POLL_S):
-            yield from self._overlay()
+            if self.control.watched != shown:  # the model stands still, only the view moves
+                shown = self.control.watched
+                yield from self._overlay()
         self._now = self.last_report = time.monotonic()
         if not self.control.stop_requested:
             yield Notice(step=self.state.step, sentence="Training goes on.")
@@ -191,18 +203,20 @@ class _Loop:
     def _add(self, losses: dict[str, Tensor]) -> None:
         for name, value in losses.items():
             self.sums[name] = self.sums[name] + value if name in self.sums else value
+            self.counts[name] += 1
         self.steps_summed += 1
 
     def _report(self) -> Iterator[StepReport]:
         """Means since the last report; the only place that waits for the device."""
         if self.steps_summed == 0:
             return
-        means = {name: float(value) / self.steps_summed for name, value in self.sums.items()}
+        means = {name: float(value) / self.counts[name] for name, value in self.sums.items()}
         share = means.pop("pseudo_label_share", 0.0)
         self.entropy = means.pop("entropy", 0.0)
         rate = self.steps_summed / max(1e-6, self._now - self.last_report)
         self.rate = rate if self.rate == 0 else 0.8 * self.rate + 0.2 * rate
         self.sums, self.steps_summed, self.last_report = {}, 0, self._now
+        self.counts.clear()
         yield StepReport(
             step=self.state.step,
             phase=self.state.phase,
@@ -275,7 +289,9 @@ def _started(
 def _adopt(plan: TrainingPlan, previous: TrainingPlan, *, keep_space: bool) -> TrainingPlan:
     """Fit a plan to the network that goes on; a warm start may look at a larger window."""
     if keep_space:
-        return replace(plan, space=previous.space, channels=previous.channels)
+        return replace(
+            plan, space=previous.space, channels=previous.channels, recipe=previous.recipe
+        )
     multiple = 2 ** (len(previous.channels) - 1)
     rows, columns = (-(-length // multiple) * multiple for length in plan.space.size)
     space = replace(plan.space, size=(rows, columns), normalisation=previous.space.normalisation)
