@@ -33,7 +33,7 @@ def scripted(monkeypatch):
 
     def train(project, config, *, control):
         configs.append(config)
-        return scripted_training(control, steps=10_000, step_s=0.005)
+        return scripted_training(control, steps=10_000, step_s=0.05)
 
     monkeypatch.setattr(training, "train", train)
     return configs
@@ -204,7 +204,7 @@ def test_closing_during_training_stops_it_and_saves(open_driver, scripted, tiny_
     assert len(training_threads()) == 1
     if way == "dock":
         driver.viewer.window.remove_dock_widget(driver.widget)
-        driver.qtbot.addWidget(driver.widget)
+        driver.qtbot.wait(50)
     else:
         driver.viewer.close()
     assert training_threads() == []

@@ -351,10 +351,11 @@ class MainWidget(QWidget):
         return super().eventFilter(a0, a1)
 
     def event(self, a0: QEvent | None) -> bool:
-        """Shut down when the dock lets go of the widget (its X was pressed)."""
+        """Shut down and go when the dock lets go of the widget (its X was pressed)."""
         if a0 is not None and a0.type() == QEvent.Type.ParentChange:
             if self.parent() is None and self._was_docked:
                 self._slot(self.shut_down)()
+                self.deleteLater()
             self._was_docked = self.parent() is not None
         return super().event(a0)
 
