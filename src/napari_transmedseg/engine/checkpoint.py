@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from napari_transmedseg.engine.augment import AugmentationRanges
 from napari_transmedseg.engine.plan import TrainingPlan
@@ -29,8 +30,19 @@ _COUNTERS = (
 )
 
 
-def save_checkpoint(path: Path, state: TrainingState, plan: TrainingPlan) -> None:
+def save_checkpoint(
+    path: Path, state: TrainingState, plan: TrainingPlan, model: nn.Module | None = None
+) -> None:
     """Write everything needed to go on, to a temporary file first.
+
+    Parameters
+    ----------
+    path
+        File to write or replace.
+    state, plan
+        The run.
+    model
+        What predicts, where that is not the teacher as it stands.
 
     Raises
     ------
@@ -42,6 +54,7 @@ def save_checkpoint(path: Path, state: TrainingState, plan: TrainingPlan) -> Non
         "plan": asdict(plan),
         "student": state.student.state_dict(),
         "teacher": state.teacher.state_dict(),
+        "model": (model or state.teacher).state_dict(),
         "graph": None if state.graph is None else state.graph.state_dict(),
         "optimizer": state.optimizer.state_dict(),
         "source": state.source.state_dict(),

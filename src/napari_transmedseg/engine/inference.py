@@ -150,7 +150,7 @@ def load_predictor(checkpoint: Path, device: str = "auto", threads: int = 0) -> 
     content: dict[str, Any] = load_checkpoint(checkpoint, resolved)
     plan = replace(plan_of(content), device=resolved)
     network = build_plan_network(plan).to(resolved)
-    network.load_state_dict(content["teacher"])
+    network.load_state_dict(content["model"])
     return Predictor(network, plan)
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from napari_transmedseg.engine import monitors
+from napari_transmedseg.engine.calibration import calibrate
 from napari_transmedseg.engine.events import (
     DiceReport,
     MonitorReport,
@@ -61,6 +62,9 @@ def oversee(
     entropy: float,
 ) -> Iterator[TrainingEvent]:
     """Measure, change the phase by competence, trust or distrust the teacher, report."""
+    if state.phase == "self-training":
+        slices = plan.recipe.calibration_slices
+        calibrate(state.teacher, store.image_N1HW, slices, plan.device)
     measured = teacher_dice(state, store, plan)
     yield DiceReport(
         step=state.step,

@@ -34,6 +34,9 @@ class Recipe:
     """Most positions of the encoder level that the graph term clusters."""
     statistics_voxels: int
     """Most voxels of a class that one step adds to the memory module."""
+    calibration_slices: int
+    """Slices on which the teacher's BatchNorm is measured anew at every look at it; the kept
+    model's on four times as many. 0: the running averages, as published."""
     dropout: tuple[float, ...] = ()
     """Rate of each encoder level of the student; needs PyTorch's global generator."""
     competence: float = 0.7
@@ -58,6 +61,7 @@ RECIPES: dict[Preset, Recipe] = {
         normalisation="z-score",
         graph_nodes=256,
         statistics_voxels=1024,
+        calibration_slices=64,
     ),
     "paper": Recipe(
         optimizer="sgd",
@@ -74,6 +78,7 @@ RECIPES: dict[Preset, Recipe] = {
         normalisation="unit",
         graph_nodes=1024,
         statistics_voxels=4096,
+        calibration_slices=0,
         dropout=(0.05, 0.1, 0.2, 0.3, 0.5),
     ),
 }

@@ -1,5 +1,6 @@
 """The training loop: a generator of frozen events, steered by a `TrainingControl`."""
 
+import copy
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from napari_transmedseg.engine.calibration import calibrate
 from napari_transmedseg.engine.cases import TrainingCase
 from napari_transmedseg.engine.checkpoint import (
     LAST,
@@ -254,7 +256,10 @@ class _Loop:
         self.last_checkpoint = self._now
         if self.checkpoint is None:
             return
-        save_checkpoint(self.checkpoint, self.state, self.plan)
+        model = copy.deepcopy(self.state.teacher)
+        slices = 4 * self.plan.recipe.calibration_slices
+        calibrate(model, self.store.image_N1HW, slices, self.plan.device)
+        save_checkpoint(self.checkpoint, self.state, self.plan, model)
         yield CheckpointSaved(step=self.state.step, path=self.checkpoint)
 
     def _finished(self, reason: StopReason) -> TrainingFinished:
