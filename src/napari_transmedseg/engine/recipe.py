@@ -26,6 +26,9 @@ class Recipe:
     """Share of the budget after which self-training may begin, competence provided."""
     warmup_copy_paste: bool
     """Paste one half of the labeled batch into the other during warm-up."""
+    copy_paste_share: float
+    """Share of the self-training steps that mix slices by copy-paste; the others show annotated
+    and unlabeled slices whole. Of the methods without copy-paste none does."""
     teacher_in_train_mode: bool
     """Batch statistics in the teacher's BatchNorm, as published, instead of running ones."""
     augmentation: AugmentationRanges
@@ -52,10 +55,11 @@ RECIPES: dict[Preset, Recipe] = {
         weight_decay=1e-2,
         batch_size=8,
         ema_decay=0.998,
-        pseudo_label_weight=1.0,
+        pseudo_label_weight=0.5,
         confidence=0.9,
-        warmup_share=0.25,
+        warmup_share=0.4,
         warmup_copy_paste=False,
+        copy_paste_share=0.25,
         teacher_in_train_mode=False,
         augmentation=STRONG,
         normalisation="z-score",
@@ -73,6 +77,7 @@ RECIPES: dict[Preset, Recipe] = {
         confidence=0.0,
         warmup_share=0.25,
         warmup_copy_paste=True,
+        copy_paste_share=1.0,
         teacher_in_train_mode=True,
         augmentation=WEAK,
         normalisation="unit",

@@ -7,7 +7,6 @@ CVPR 2023), β = 0 is GraphCL (Wang et al., ICML 2025).
 import torch
 from torch import Tensor
 
-from napari_transmedseg.engine.class_statistics import ready_classes
 from napari_transmedseg.engine.copy_paste import masked_segmentation_losses
 from napari_transmedseg.engine.graph_clustering import pick_level
 from napari_transmedseg.engine.mixing import (
@@ -59,10 +58,7 @@ def train_step(
     if state.phase == "self-training":
         unlabeled = sampler.unlabeled(recipe.batch_size)
         pseudo = pseudo_labels(state, plan, unlabeled)
-        if plan.method == "mean-teacher":
-            mixed = whole_slice_batch(labeled, unlabeled, pseudo)
-        else:
-            mixed = copy_paste_batch(labeled, unlabeled, pseudo, state.generator)
+        mixed = _mix(state, plan, labeled, unlabeled, pseudo)
     else:
         mixed = warm_up_batch(labeled, recipe.warmup_copy_paste, state.generator)
     image = mixed.image_B1HW.contiguous(memory_format=MEMORY_FORMAT[plan.dims])
@@ -161,9 +157,17 @@ def _tsa(
     return transferable_cross_entropy(output.logits, label, table)
 
 
-def ready_class_mask(state: TrainingState) -> Tensor:
-    """Classes whose statistics suffice for semantic augmentation, bool (C,)."""
-    return ready_classes(state.source, state.target)
+def _mix(
+    state: TrainingState,
+    plan: TrainingPlan,
+    labeled: Stream,
+    unlabeled: Stream,
+    pseudo: PseudoLabels,
+) -> Mixed:
+    share = 0.0 if plan.method == "mean-teacher" else plan.recipe.copy_paste_share
+    if float(torch.rand((), generator=state.generator)) < share:
+        return copy_paste_batch(labeled, unlabeled, pseudo, state.generator)
+    return whole_slice_batch(labeled, unlabeled, pseudo)
 
 
 def _note_shares(state: TrainingState, label_BHW: Tensor, inside_BHW: Tensor) -> None:
