@@ -73,12 +73,13 @@ def test_both_mixed_images_of_a_pair_share_the_mask(streams):
     assert torch.equal(from_labeled[:3], ~from_labeled[3:])
 
 
-def test_the_mean_teacher_sees_whole_slices_half_of_them_labeled(streams):
+def test_whole_slices_are_the_annotated_ones_and_then_the_unlabeled_ones(streams):
     mixed = whole_slice_batch(*streams)
-    assert mixed.image_B1HW[:, 0, 0, 0].tolist() == [10, 11, 12, 50, 51, 52]
-    assert mixed.annotated_BHW[3:].sum() == mixed.pseudo_BHW[:3].sum() == 0
-    assert mixed.annotated_BHW[:3].sum() == 3 * 8 * 7
-    assert mixed.pseudo_BHW[3:].sum() == 3 * 8 * 9
+    expected = [10, 11, 12, 13, 14, 15, 50, 51, 52, 53, 54, 55]
+    assert mixed.image_B1HW[:, 0, 0, 0].tolist() == expected
+    assert mixed.annotated_BHW[6:].sum() == mixed.pseudo_BHW[:6].sum() == 0
+    assert mixed.annotated_BHW[:6].sum() == 6 * 8 * 7
+    assert mixed.pseudo_BHW[6:].sum() == 6 * 8 * 9
 
 
 def test_warm_up_shows_annotated_slices_as_they_are(streams):

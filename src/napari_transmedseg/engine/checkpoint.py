@@ -22,6 +22,7 @@ LAST = "last.pt"
 _COUNTERS = (
     "phase",
     "step",
+    "averaged_steps",
     "self_training_steps",
     "self_training_start",
     "elapsed_s",
@@ -157,6 +158,7 @@ def restore_learned(state: TrainingState, content: dict[str, Any]) -> None:
         state.teacher.load_state_dict(content["teacher"])
         state.source.load_state_dict(content["source"])
         state.target.load_state_dict(content["target"])
+        state.averaged_steps = content["counters"]["averaged_steps"]
         if state.graph is not None and content["graph"] is not None:
             state.graph.load_state_dict(content["graph"])
         if (state.graph is None) == (content["graph"] is None):

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 Phase = Literal["preparing", "warm-up", "self-training"]
-StopReason = Literal["budget", "stopped", "failed"]
+StopReason = Literal["budget", "stopped"]
 Light = Literal["ok", "advice", "warning"]
 
 
@@ -112,7 +112,7 @@ class Notice:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingFinished:
-    """The last event of a run, always sent."""
+    """The last event of a run; a run that fails raises instead."""
 
     step: int
     reason: StopReason

@@ -86,21 +86,16 @@ def copy_paste_batch(
 
 
 def whole_slice_batch(labeled: Stream, unlabeled: Stream, pseudo: PseudoLabels) -> Mixed:
-    """Half a batch of annotated slices, half a batch of unlabeled ones, unmixed."""
-    half = len(labeled.slice_B) // 2
-
-    def join(of_labeled: Tensor, of_unlabeled: Tensor) -> Tensor:
-        return torch.cat((of_labeled[:half], of_unlabeled[:half]))
-
+    """Annotated slices, then unlabeled ones, unmixed (the plain mean teacher's batch)."""
     known = (labeled.known_BHW & labeled.inside_BHW).float()
     return Mixed(
-        image_B1HW=join(labeled.strong_B1HW, unlabeled.strong_B1HW),
-        target_BHW=join(labeled.label_BHW, pseudo.label_BHW),
-        annotated_BHW=join(known, torch.zeros_like(known)),
-        pseudo_BHW=join(torch.zeros_like(known), pseudo.weight_BHW),
-        slice_B=join(labeled.slice_B, unlabeled.slice_B),
-        inside_BHW=join(labeled.inside_BHW, unlabeled.inside_BHW),
-        parts=(slice(0, 2 * half),),
+        image_B1HW=torch.cat((labeled.strong_B1HW, unlabeled.strong_B1HW)),
+        target_BHW=torch.cat((labeled.label_BHW, pseudo.label_BHW)),
+        annotated_BHW=torch.cat((known, torch.zeros_like(pseudo.weight_BHW))),
+        pseudo_BHW=torch.cat((torch.zeros_like(known), pseudo.weight_BHW)),
+        slice_B=torch.cat((labeled.slice_B, unlabeled.slice_B)),
+        inside_BHW=torch.cat((labeled.inside_BHW, unlabeled.inside_BHW)),
+        parts=(slice(0, len(labeled.slice_B) + len(unlabeled.slice_B)),),
     )
 
 

@@ -33,6 +33,8 @@ class TrainingState:
     """Draws voxels for the statistics: apart, so that switching them off changes no batch."""
     phase: Phase = "warm-up"
     step: int = 0
+    averaged_steps: int = 0
+    """Student steps in the teacher's average, those before a warm start included."""
     self_training_steps: int = 0
     self_training_start: float = 1.0
     """Progress at which self-training began."""

@@ -56,9 +56,15 @@ def train_step(
     labeled = sampler.labeled(recipe.batch_size)
     pseudo = None
     if state.phase == "self-training":
-        unlabeled = sampler.unlabeled(recipe.batch_size)
+        pasting = _is_pasting(state, plan)
+        # Whole slices: half as many unlabeled ones, so that what is annotated keeps its weight.
+        batch = recipe.batch_size if pasting else max(1, recipe.batch_size // 2)
+        unlabeled = sampler.unlabeled(batch)
         pseudo = pseudo_labels(state, plan, unlabeled)
-        mixed = _mix(state, plan, labeled, unlabeled, pseudo)
+        if pasting:
+            mixed = copy_paste_batch(labeled, unlabeled, pseudo, state.generator)
+        else:
+            mixed = whole_slice_batch(labeled, unlabeled, pseudo)
     else:
         mixed = warm_up_batch(labeled, recipe.warmup_copy_paste, state.generator)
     image = mixed.image_B1HW.contiguous(memory_format=MEMORY_FORMAT[plan.dims])
@@ -74,8 +80,10 @@ def train_step(
     state.optimizer.zero_grad()
     total.backward()
     state.optimizer.step()
-    update_teacher(state.teacher, state.student, early_decay(recipe.ema_decay, state.step))
+    decay = early_decay(recipe.ema_decay, state.averaged_steps)
+    update_teacher(state.teacher, state.student, decay)
     state.step += 1
+    state.averaged_steps += 1
     state.self_training_steps += state.phase == "self-training"
     reported = {name: value.detach() for name, value in losses.items()} | {"total": total.detach()}
     if pseudo is not None:
@@ -157,17 +165,9 @@ def _tsa(
     return transferable_cross_entropy(output.logits, label, table)
 
 
-def _mix(
-    state: TrainingState,
-    plan: TrainingPlan,
-    labeled: Stream,
-    unlabeled: Stream,
-    pseudo: PseudoLabels,
-) -> Mixed:
+def _is_pasting(state: TrainingState, plan: TrainingPlan) -> bool:
     share = 0.0 if plan.method == "mean-teacher" else plan.recipe.copy_paste_share
-    if float(torch.rand((), generator=state.generator)) < share:
-        return copy_paste_batch(labeled, unlabeled, pseudo, state.generator)
-    return whole_slice_batch(labeled, unlabeled, pseudo)
+    return float(torch.rand((), generator=state.generator)) < share
 
 
 def _note_shares(state: TrainingState, label_BHW: Tensor, inside_BHW: Tensor) -> None:

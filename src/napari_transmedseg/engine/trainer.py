@@ -116,6 +116,8 @@ def fit(
         if resume_from is None:
             state.elapsed_s = time.monotonic() - begin
         try:
+            if warm_start_from is not None:  # a competent model need not warm up again
+                yield from oversee(state, store, plan, progress=0.0, entropy=0.0)
             yield from loop.run()
         finally:
             if cache is not None:
@@ -300,7 +302,8 @@ def _adopt(plan: TrainingPlan, previous: TrainingPlan, *, keep_space: bool) -> T
     multiple = 2 ** (len(previous.channels) - 1)
     rows, columns = (-(-length // multiple) * multiple for length in plan.space.size)
     space = replace(plan.space, size=(rows, columns), normalisation=previous.space.normalisation)
-    return replace(plan, space=space, channels=previous.channels)
+    recipe = replace(plan.recipe, warmup_share=0.0)
+    return replace(plan, space=space, channels=previous.channels, recipe=recipe)
 
 
 @contextmanager
