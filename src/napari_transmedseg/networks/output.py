@@ -3,6 +3,7 @@
 Shape suffixes: B batch, C classes, A features of the last 1×1 convolution, … space.
 """
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -19,16 +20,16 @@ class NetworkOutput(NamedTuple):
     """(B, A', …space) maps of the encoder, finest first."""
 
 
-class SegmentationNetwork(nn.Module):
+class SegmentationNetwork(nn.Module, ABC):
     """Base of networks whose last layer is a 1×1 convolution, the *classifier*."""
 
     classifier: nn.Module
     downsampling: int
     """Image sides must be multiples of this."""
 
+    @abstractmethod
     def forward(self, image: Tensor) -> NetworkOutput:
         """Segment a batch (B, channels, …space)."""
-        raise NotImplementedError
 
     def classifier_weight(self) -> Tensor:
         """Weights of the 1×1 convolution as a (C, A) matrix, with gradient."""
