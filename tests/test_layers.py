@@ -15,10 +15,12 @@ from napari_transmedseg.layer_data import (
     METADATA_KEY,
     class_colormap,
     default_color,
+    differing_slices,
     holds_classes,
     image_layer_data,
     label_map_of_layer_data,
     labels_layer_data,
+    slice_view,
 )
 from napari_transmedseg.layers import CaseLayers
 
@@ -161,3 +163,13 @@ def test_next_case_replaces_the_layers_of_the_last(viewer, shown, tiny_volume):
     empty = LabelMap.empty(tiny_volume.geometry)
     shown.show(tiny_volume, empty, case_id="next", slice_axis=0, colors=COLORS)
     assert {layer.name.split()[0] for layer in viewer.layers} == {"next"}
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_slices_that_differ_are_found_along_each_axis(axis):
+    before = np.zeros((4, 5, 6), np.uint8)
+    after = before.copy()
+    for index in (1, 3):
+        slice_view(after, axis, index)[2, 2] = 1
+    assert differing_slices(after, before, axis) == [1, 3]
+    assert differing_slices(before, before, axis) == []

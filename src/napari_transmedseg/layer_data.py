@@ -140,6 +140,19 @@ def slice_view(array: npt.NDArray[Any], axis: int, index: int) -> npt.NDArray[An
     return view
 
 
+def differing_slices(a: npt.NDArray[Any], b: npt.NDArray[Any], axis: int) -> list[int]:
+    """Indices along a display axis of the slices in which two arrays differ.
+
+    Compares plane by plane in memory order: a large volume takes milliseconds.
+    """
+    planes = [i for i in range(len(a)) if not np.array_equal(a[i], b[i])]
+    if axis == 0 or not planes:
+        return planes
+    others = tuple(other for other in range(3) if other != axis)
+    found: list[int] = np.flatnonzero((a[planes] != b[planes]).any(axis=others)).tolist()
+    return found
+
+
 def placement(geometry: Geometry, **facts: Any) -> dict[str, Any]:
     """Layer options that put an array where its image lies, with the geometry kept."""
     return {

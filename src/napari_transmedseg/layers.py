@@ -13,6 +13,7 @@ from napari_transmedseg.imaging.volume import LabelMap, Volume
 from napari_transmedseg.layer_data import (
     METADATA_KEY,
     class_colormap,
+    differing_slices,
     image_layer_data,
     labels_layer_data,
     placement,
@@ -135,8 +136,7 @@ class CaseLayers:
         """Slices changed since they were last reported; reports them."""
         if not self.is_open:
             return []
-        others = tuple(axis for axis in range(3) if axis != self._axis)
-        edits = np.flatnonzero((self.labels != self._seen).any(axis=others)).tolist()
+        edits = differing_slices(self.labels, self._seen, self._axis)
         for index in edits:
             self._report(index)
         return edits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -43,13 +44,15 @@ class Cohort:
         self._cases = {case.case_id: case for case in content.cases}
         self._geometries: dict[str, Geometry] = {}
         self._volumes: OrderedDict[str, Volume] = OrderedDict()
+        self._caches = threading.Lock()  # the window and a running task both read images
         self.read_only = lock is None
         self._release = weakref.finalize(self, lock.release) if lock is not None else None
 
     def close(self) -> None:
         """Let other programs write; this object reads only from now on."""
         self.read_only = True
-        self._volumes.clear()
+        with self._caches:
+            self._volumes.clear()
         if self._release is not None:
             self._release()
 
@@ -134,8 +137,9 @@ class Cohort:
         case_files.check_facts(case, found.shape, found.spacing, Path(path))
         kept = {"image": found.image, "image_absolute": found.image_absolute}
         self._replace_case(case.model_copy(update=kept))
-        self._geometries.pop(case_id, None)
-        self._volumes.pop(case_id, None)
+        with self._caches:
+            self._geometries.pop(case_id, None)
+            self._volumes.pop(case_id, None)
 
     def image_path(self, case_id: str) -> Path:
         """Where the image is, or should be."""
@@ -149,24 +153,31 @@ class Cohort:
         ProjectError
             If the image is missing or has become another.
         """
-        if case_id not in self._geometries:
-            case, path = self.case(case_id), self.image_path(case_id)
-            case_files.check_present(case, path)
-            geometry = read_geometry(path)
-            case_files.check_facts(case, geometry.display_shape, geometry.display_spacing, path)
-            self._geometries[case_id] = geometry
-        return self._geometries[case_id]
+        with self._caches:
+            known = self._geometries.get(case_id)
+        if known is not None:
+            return known
+        case, path = self.case(case_id), self.image_path(case_id)
+        case_files.check_present(case, path)
+        geometry = read_geometry(path)
+        case_files.check_facts(case, geometry.display_shape, geometry.display_spacing, path)
+        with self._caches:
+            return self._geometries.setdefault(case_id, geometry)
 
     def volume(self, case_id: str) -> Volume:
-        """Read the image; the last few are kept in memory. Errors as in `read_volume`."""
-        if case_id not in self._volumes:
-            self._volumes[case_id] = case_files.load_case(
-                self.case(case_id), self.image_path(case_id)
-            )
+        """Read the image; the last few are kept in memory. Errors as in `read_volume`.
+
+        May be called on any thread; nobody waits for an image that another thread reads.
+        """
+        with self._caches:
+            known = self._volumes.get(case_id)
+        read = known or case_files.load_case(self.case(case_id), self.image_path(case_id))
+        with self._caches:
+            volume = self._volumes.setdefault(case_id, read)
+            self._volumes.move_to_end(case_id)
             while len(self._volumes) > _CACHED_VOLUMES:
                 self._volumes.popitem(last=False)
-        self._volumes.move_to_end(case_id)
-        return self._volumes[case_id]
+        return volume
 
     def num_slices(self, case_id: str) -> int:
         """Slices of a case along the project's slice axis."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,6 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_transmedseg.engine.events import SlicePrediction
 from napari_transmedseg.errors import ProjectError, TransMedSegError
-from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.layer_data import slice_view
 from napari_transmedseg.layers import CaseLayers
 from napari_transmedseg.project.annotating import (
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 AUTOSAVE_INTERVAL_MS = 5000
+WRITE_POLL_MS = 200
 
 
 class Annotator(QObject):
@@ -43,13 +44,16 @@ class Annotator(QObject):
         self._session = session
         self._case_id = ""
         self._ledger = Ledger.untouched(0)
-        self._labels_changed = False
-        self._changed_states: dict[int, SliceState] = {}
+        self._changed_slices: set[int] = set()
+        self._is_ledger_changed = False
         self._edits: dict[int, SliceEdit] = {}
         self._autosave = QTimer(self)
         self._autosave.setInterval(AUTOSAVE_INTERVAL_MS)
         self._autosave.timeout.connect(self._on_autosave)
         self._autosave.start()
+        self._write_poll = QTimer(self)
+        self._write_poll.setInterval(WRITE_POLL_MS)
+        self._write_poll.timeout.connect(self._on_write_poll)
         self._restore = QTimer(self)
         self._restore.setSingleShot(True)
         self._restore.timeout.connect(self.layers.restore)
@@ -83,21 +87,24 @@ class Annotator(QObject):
         self._edits.clear()
 
     def save(self) -> None:
-        """Save what changed: painted classes, then the states of their slices."""
+        """Save the slices that changed and the states; they are written in the background."""
         project = self._session.project
         if project is None or not self._case_id:
             return
         self.layers.find_edits()
-        if self._labels_changed:
-            label_map = LabelMap(
-                array=self.layers.labels.copy(), geometry=project.geometry(self._case_id)
-            )
-            project.save_annotation(self._case_id, label_map, who=person())
-            self._labels_changed = False
-        for state in set(self._changed_states.values()):
-            indices = [i for i, changed in self._changed_states.items() if changed is state]
-            project.set_slice_states(self._case_id, indices, state, who=person())
-        self._changed_states.clear()
+        if not self._changed_slices and not self._is_ledger_changed:
+            return
+        slices = {index: self._slice(index).copy() for index in sorted(self._changed_slices)}
+        project.save_slices(self._case_id, slices, self._ledger)
+        self._changed_slices.clear()
+        self._is_ledger_changed = False
+        self._write_poll.start()
+
+    def save_now(self) -> None:
+        """Save, and wait until everything is written."""
+        self.save()
+        if self._session.project is not None:
+            self._session.project.flush()
 
     def mark_done(self) -> None:
         """Make the slice on screen annotated: all of it is known."""
@@ -144,7 +151,10 @@ class Annotator(QObject):
     def shut_down(self) -> None:
         """Save and stop listening."""
         self._autosave.stop()
-        self.save()
+        try:
+            self.save()
+        finally:
+            self._write_poll.stop()
         self._session.slice_predicted.disconnect(self._on_predicted)
         self.layers.close()
 
@@ -160,8 +170,9 @@ class Annotator(QObject):
         return slice_view(self.layers.labels, self._project().slice_axis, index)
 
     def _set_state(self, index: int, state: SliceState) -> None:
-        self._ledger = self._ledger.with_states([index], state)
-        self._changed_states[index] = state
+        when = datetime.now().astimezone().isoformat(timespec="seconds")
+        self._ledger = self._ledger.with_states([index], state, who=person(), when=when)
+        self._is_ledger_changed = True
         self._session.ledger_changed.emit(self._case_id)
 
     def _project(self) -> Project:
@@ -174,7 +185,7 @@ class Annotator(QObject):
             raise ProjectError("Expected a case on screen, found none; click one in the table.")
 
     def _on_edited(self, index: int) -> None:
-        self._labels_changed = True
+        self._changed_slices.add(index)
         labels, state_now = self._slice(index), self._ledger.states[index]
         edit = self._edits.get(index)
         state = edit.state_for(labels) if edit is not None else None
@@ -200,6 +211,14 @@ class Annotator(QObject):
             self.layers.show_prediction(
                 event.slice_index, event.pseudo_label_YX, event.uncertainty_YX
             )
+
+    def _on_write_poll(self) -> None:
+        project = self._session.project
+        error = None if project is None else project.take_save_error()
+        if project is None or not project.is_saving:
+            self._write_poll.stop()
+        if error is not None:
+            self.failed.emit(f"{error} Your labels are kept and saved with the next change.")
 
     def _on_autosave(self) -> None:
         try:

@@ -1,0 +1,279 @@
+"""The annotation of a cohort: what people said about its slices, and how it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+from psygnal import Signal
+
+from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.imaging.geometry import require_same_space
+from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.project import case_files
+from napari_transmedseg.project.annotation import (
+    AnnotationFiles,
+    read_annotation,
+    read_ledger,
+    write_annotation,
+)
+from napari_transmedseg.project.importing import merge_labels
+from napari_transmedseg.project.ledger import Ledger, SliceState, painted_counts, with_paint
+from napari_transmedseg.project.lock import ProjectLock
+from napari_transmedseg.project.runs import TrainedCohort
+from napari_transmedseg.project.saving import AnnotationSaver, SliceChanges
+from napari_transmedseg.project.schema import ProjectFile
+
+
+class AnnotatedCohort(TrainedCohort):
+    """A cohort, its runs, and what people annotated. Change it on one thread only."""
+
+    annotation_changed: ClassVar[Signal] = Signal(str)
+    ledger_changed: ClassVar[Signal] = Signal(str)
+
+    def __init__(self, folder: Path, content: ProjectFile, lock: ProjectLock | None) -> None:
+        super().__init__(folder, content, lock)
+        self._ledgers: dict[str, Ledger] = {}
+        self._saver = AnnotationSaver(self._write_changes)
+        self._stored: tuple[str, LabelMap] | None = None  # the saver's last case, as on disk
+
+    def close(self) -> None:
+        """Store what waits for it, then let other programs write; errors as in `flush`."""
+        try:
+            self.flush()
+        finally:
+            super().close()
+
+    def annotation(self, case_id: str) -> LabelMap:
+        """Read what people said about a case, and what of it is known; a fresh copy.
+
+        Where nothing is annotated yet: zeros, nothing known.
+        """
+        label_map, ledger = self._read(case_id)
+        self._ledgers[case_id] = ledger
+        label_map.names = self.class_names
+        return label_map
+
+    def ledger(self, case_id: str) -> Ledger:
+        """State of every slice of a case; a snapshot."""
+        if case_id not in self._ledgers:
+            self._ledgers[case_id] = read_ledger(self._files(case_id), self.num_slices(case_id))
+        return self._ledgers[case_id]
+
+    def save_annotation(self, case_id: str, label_map: LabelMap, *, who: str = "") -> None:
+        """Save painted classes. Painted slices that were not begun are in progress now.
+
+        What is known follows from the ledger; a known mask given here is not read.
+
+        Raises
+        ------
+        GeometryError
+            If the label map does not lie on the image.
+        ProjectError
+            If it holds classes that the project does not have, or cannot be written.
+        """
+        self._require_writable()
+        self.flush(case_id)
+        checked = self._checked(case_id, label_map, f"the annotation of {case_id}")
+        before = self.ledger(case_id)
+        painted = painted_counts(checked.array, self.slice_axis)
+        after = with_paint(before, painted, who=who, when=_now())
+        self._write(case_id, checked, after)
+        self.annotation_changed.emit(case_id)
+        if after != before:
+            self.ledger_changed.emit(case_id)
+
+    def save_slices(
+        self, case_id: str, slices: Mapping[int, npt.NDArray[np.uint8]], ledger: Ledger
+    ) -> None:
+        """Save some slices and all states in the background; returns at once.
+
+        Whatever is read through this object afterwards holds them. An error of writing comes
+        with `take_save_error` or `flush`; the slices are kept until they are written.
+
+        Parameters
+        ----------
+        case_id
+            Case that they belong to.
+        slices
+            Classes (Y, X) by slice index; not to be changed any more.
+        ledger
+            State of every slice.
+
+        Raises
+        ------
+        ProjectError
+            If they hold classes that the project does not have.
+        """
+        self._require_writable()
+        for index, labels_YX in slices.items():
+            self._require_classes(labels_YX, f"slice {index + 1} of {case_id}")
+        before, self._ledgers[case_id] = self.ledger(case_id), ledger
+        self._saver.submit(case_id, SliceChanges(dict(slices), ledger))
+        if slices:
+            self.annotation_changed.emit(case_id)
+        if ledger != before:
+            self.ledger_changed.emit(case_id)
+
+    @property
+    def is_saving(self) -> bool:
+        """Whether slices are being written."""
+        return self._saver.is_busy
+
+    def take_save_error(self) -> Exception | None:
+        """Error of writing in the background that nobody was told of yet."""
+        return self._saver.take_error()
+
+    def flush(self, case_id: str | None = None) -> None:
+        """Wait until the slices of a case, or of all, are written.
+
+        Raises
+        ------
+        ProjectError, OSError
+            If they cannot be written; they are kept, and tried again with the next ones.
+        """
+        self._saver.flush(case_id)
+
+    def set_slice_state(
+        self, case_id: str, index: int, state: SliceState, *, who: str = ""
+    ) -> None:
+        """Set the state of one slice, and with it what of the slice is known.
+
+        Raises
+        ------
+        ProjectError
+            If there is no such slice, or it carries paint that the state denies.
+        """
+        self.set_slice_states(case_id, [index], state, who=who)
+
+    def set_slice_states(
+        self, case_id: str, indices: Iterable[int], state: SliceState, *, who: str = ""
+    ) -> None:
+        """Set the state of several slices at once; errors as in `set_slice_state`."""
+        self._require_writable()
+        label_map, before = self._read(case_id)
+        chosen = list(indices)
+        after = before.with_states(chosen, SliceState(state), who=who, when=_now())
+        if not SliceState(state).may_carry_paint:
+            _refuse_paint(label_map, chosen, self.slice_axis, SliceState(state), case_id)
+        self._write(case_id, label_map, after, labels_changed=False)
+        self.ledger_changed.emit(case_id)
+
+    def import_labels(
+        self,
+        case_id: str,
+        label_map: LabelMap,
+        slices: Sequence[int] | None = None,
+        *,
+        who: str = "",
+        overwrite: bool = False,
+    ) -> None:
+        """Bring in labels of another tool as annotation; slices without a class are empty.
+
+        Parameters
+        ----------
+        case_id
+            Case that they belong to.
+        label_map
+            On the image's grid. Slices that its known mask leaves open stay open.
+        slices
+            Which slices to take; None takes all.
+        who
+            Where they come from, for the ledger.
+        overwrite
+            Whether slices that are annotated differently already may be replaced.
+
+        Raises
+        ------
+        GeometryError
+            If the label map does not lie on the image.
+        ProjectError
+            If it holds other classes, or would replace annotation.
+        """
+        self._require_writable()
+        incoming = self._checked(case_id, label_map, f"the labels for {case_id}")
+        current, ledger = self._read(case_id)
+        chosen = range(self.num_slices(case_id)) if slices is None else slices
+        merged, after = merge_labels(
+            current, ledger, incoming, chosen, self.slice_axis,
+            who=who, when=_now(), overwrite=overwrite,
+        )  # fmt: skip
+        self._write(case_id, merged, after)
+        self.annotation_changed.emit(case_id)
+        self.ledger_changed.emit(case_id)
+
+    # --- helpers
+
+    def _files(self, case_id: str) -> AnnotationFiles:
+        return AnnotationFiles.of(self.folder, self.case(case_id).case_id)
+
+    def _read(self, case_id: str) -> tuple[LabelMap, Ledger]:
+        self.flush(case_id)
+        return self._read_files(case_id)
+
+    def _read_files(self, case_id: str) -> tuple[LabelMap, Ledger]:
+        return read_annotation(
+            self._files(case_id),
+            self.geometry(case_id),
+            self.num_slices(case_id),
+            self.slice_axis,
+        )
+
+    def _write(
+        self, case_id: str, label_map: LabelMap, ledger: Ledger, *, labels_changed: bool = True
+    ) -> None:
+        files = self._files(case_id)
+        case_files.make_folder(files.labels.parent)
+        self._stored = None
+        write_annotation(files, label_map, ledger, self.slice_axis, labels_changed=labels_changed)
+        self._ledgers[case_id] = ledger
+
+    def _write_changes(self, case_id: str, changes: SliceChanges) -> None:
+        """Write slices over what is stored; runs in the saver's thread."""
+        stored = self._stored
+        if stored is None or stored[0] != case_id:
+            stored = (case_id, self._read_files(case_id)[0])
+        slices = np.moveaxis(stored[1].array, self.slice_axis, 0)
+        for index, labels_YX in changes.slices.items():
+            slices[index] = labels_YX
+        files = self._files(case_id)
+        case_files.make_folder(files.labels.parent)
+        write_annotation(files, stored[1], changes.ledger, self.slice_axis)
+        self._stored = stored
+
+    def _checked(self, case_id: str, label_map: LabelMap, what: str) -> LabelMap:
+        geometry = self.geometry(case_id)
+        require_same_space(geometry, label_map.geometry, what, f"the image of {case_id}")
+        self._require_classes(label_map.array, what)
+        array = label_map.array.astype(np.uint8, copy=False)
+        return LabelMap(array=array, geometry=geometry, known=label_map.known)
+
+    def _require_classes(self, labels: npt.NDArray[Any], what: str) -> None:
+        if int(labels.max()) > len(self.classes):
+            values = [int(v) for v in np.unique(labels) if v > len(self.classes)]
+            raise ProjectError(
+                f"Expected the classes 0 to {len(self.classes)} "
+                f"({', '.join(self.class_names.values())}) in {what}, found "
+                f"{', '.join(map(str, values[:5]))}; add the missing classes, or remove these "
+                "labels."
+            )
+
+
+def _refuse_paint(
+    label_map: LabelMap, indices: Sequence[int], slice_axis: int, state: SliceState, case_id: str
+) -> None:
+    painted = painted_counts(label_map.array, slice_axis)
+    for index in indices:
+        if painted[index]:
+            raise ProjectError(
+                f"Expected slice {index} of {case_id} without paint to mark it {state}, found "
+                f"{painted[index]} painted voxels; erase them, or mark the slice done."
+            )
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
