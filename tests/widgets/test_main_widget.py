@@ -31,9 +31,11 @@ def scripted(monkeypatch):
     """Training replaced by a small generator of real events; gives the configs asked for."""
     configs = []
 
-    def train(project, config, *, control):
+    def train(project, config, *, control, resume, warm_start):
         configs.append(config)
-        return scripted_training(control, steps=10_000, step_s=0.05)
+        kept = project.run(resume) if resume else project.new_run(config, warm_start=warm_start)
+        (kept.folder / "checkpoints" / "last.pt").write_bytes(b"weights")
+        return kept.record(scripted_training(control, steps=10_000, step_s=0.05))
 
     monkeypatch.setattr(training, "train", train)
     return configs
@@ -151,7 +153,7 @@ def test_out_of_memory_arrives_as_a_dialog_and_training_can_start_again(
     driver, loop = open_driver, open_driver.widget.loop
     works = training.train
 
-    def out_of_memory(project, config, *, control):
+    def out_of_memory(project, config, *, control, **_):
         yield from scripted_training(control, steps=2)
         raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
@@ -170,6 +172,7 @@ def test_out_of_memory_arrives_as_a_dialog_and_training_can_start_again(
 
 
 def test_accept_without_a_prediction_is_explained(open_driver):
+    assert not open_driver.widget.loop.review.accept.isEnabled()
     open_driver.press(Qt.Key.Key_A)
     (dialog,) = dialogs(open_driver.widget)
     assert "Expected a prediction" in dialog.text()
@@ -221,3 +224,41 @@ def test_settings_of_the_form_reach_the_training(open_driver, scripted):
     assert isinstance(scripted[0], TrainingConfig)
     assert scripted[0].method == "bcp"
     assert scripted[0].minutes == 10
+
+
+def test_training_again_goes_on_from_the_last_run_with_its_curves(open_driver, scripted):
+    driver, box, session = open_driver, open_driver.widget.loop.train, open_driver.widget.session
+    assert box.start.text() == "Start training"
+    driver.click(box.start)
+    driver.wait(lambda: session.history.latest is not None and session.history.latest.step > 3)
+    driver.click(box.stop)
+    driver.wait(lambda: session.activity is Activity.IDLE)
+    assert box.start.text() == "Train again"
+    assert "run-001" in box.course.text()
+    driver.screenshot("train-again")
+    first = len(session.history.losses["total"].steps)
+    driver.click(box.start)
+    driver.wait(lambda: len(session.history.losses["total"].steps) > first + 2)
+    assert session.project.run().details()["warm_start"] == "run-001"
+    steps = session.history.losses["total"].steps
+    assert steps == list(range(1, len(steps) + 1))
+    driver.wait(lambda: len(box.plot.value()["total"][0]) > first)
+
+
+def test_run_that_was_cut_off_is_finished_by_resume(open_driver, scripted, tiny_project, tmp_path):
+    driver, widget = open_driver, open_driver.widget
+    driver.click(widget.loop.train.start)
+    driver.wait(lambda: widget.session.activity is Activity.TRAINING)
+    driver.click(widget.loop.train.stop)
+    driver.wait(lambda: widget.session.activity is Activity.IDLE)
+    metrics = widget.session.project.run().folder / "metrics.jsonl"
+    lines = metrics.read_text().splitlines(keepends=True)
+    metrics.write_text("".join(line for line in lines if "TrainingFinished" not in line))
+    widget.session.project = None
+    widget.projects.open(tiny_project)
+    QApplication.processEvents()
+    assert "cut off" in widget.loop.train.course.text()
+    assert widget.loop.train.plot is not None and widget.session.history.latest is not None
+    driver.click(widget.loop.train.resume)
+    driver.wait(lambda: widget.session.activity is Activity.TRAINING)
+    assert [run.run_id for run in widget.session.project.runs] == ["run-001"]

@@ -10,6 +10,7 @@ from scripted_training import scripted_training
 
 from napari_transmedseg.engine.config import TrainingConfig, validate_config
 from napari_transmedseg.engine.control import TrainingControl
+from napari_transmedseg.project.continuing import Continuation
 from napari_transmedseg.project.history import replay
 from napari_transmedseg.project.ledger import Ledger, SliceState
 from napari_transmedseg.project.session import Activity
@@ -24,7 +25,7 @@ from napari_transmedseg.widgets.loss_plot import LossPlot
 from napari_transmedseg.widgets.monitor_list import MonitorList
 from napari_transmedseg.widgets.new_project_dialog import NewProject, NewProjectDialog
 from napari_transmedseg.widgets.overlay_edit import Overlay, OverlayEdit
-from napari_transmedseg.widgets.result_boxes import ExportBox, ExportChoice
+from napari_transmedseg.widgets.result_boxes import ExportBox, ExportChoice, ReviewBox
 from napari_transmedseg.widgets.section import Section
 from napari_transmedseg.widgets.train_box import TrainBox
 
@@ -226,3 +227,56 @@ def test_section_folds_its_content(qtbot):
     assert content.isVisible()
     QTest.mouseClick(section.heading, Qt.MouseButton.LeftButton)
     assert not content.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("continuation", "button", "says"),
+    [
+        pytest.param(Continuation(), "Start training", "", id="first run"),
+        pytest.param(Continuation(warm_start="run-002"), "Train again",
+                     "Goes on from what run-002 learned", id="again"),
+        pytest.param(Continuation(warm_start="run-002", interrupted="run-002"), "Train again",
+                     "Resume finishes it", id="cut off"),
+        pytest.param(Continuation(obstacle="Expected two classes."), "Start training",
+                     "begins afresh. Expected two classes.", id="other classes"),
+    ],
+)  # fmt: skip
+def test_train_box_says_what_it_goes_on_from(qtbot, continuation, button, says):
+    box = TrainBox()
+    qtbot.addWidget(box)
+    box.set_activity(Activity.IDLE)
+    box.set_continuation(continuation)
+    assert box.start.text() == button
+    assert says in box.course.text()
+    assert box.resume.isEnabled() == bool(continuation.interrupted)
+    box.set_activity(Activity.TRAINING)
+    assert not box.resume.isEnabled()
+
+
+def test_a_person_can_begin_afresh(qtbot):
+    box = TrainBox()
+    qtbot.addWidget(box)
+    box.set_continuation(Continuation(warm_start="run-002"))
+    assert box.warm_start == "run-002"
+    box.advanced.start_fresh.setChecked(True)
+    assert box.warm_start == ""
+    assert box.start.text() == "Start training"
+    assert "afresh" in box.course.text()
+
+
+@pytest.mark.parametrize(
+    ("facts", "enabled", "says"),
+    [
+        pytest.param((False, True, False), False, "No prediction", id="untrained"),
+        pytest.param((True, True, True), True, "hardly learned", id="early"),
+        pytest.param((True, True, False), True, "accept it", id="predicted"),
+        pytest.param((True, False, False), False, "already in your labels", id="done"),
+    ],
+)
+def test_accept_is_offered_where_there_is_a_prediction(qtbot, facts, enabled, says):
+    box = ReviewBox()
+    qtbot.addWidget(box)
+    assert not box.accept.isEnabled()
+    box.setValue(is_predicted=facts[0], is_open=facts[1], is_early=facts[2])
+    assert box.accept.isEnabled() == enabled
+    assert says in box.status.text()

@@ -27,13 +27,19 @@ class Curve:
     values: list[float] = field(default_factory=list)
 
     def append(self, step: int, value: float) -> None:
-        """Add one value."""
+        """Add one value; later ones go, as a resumed run begins at its checkpoint again."""
+        while self.steps and self.steps[-1] >= step:
+            self.steps.pop()
+            self.values.pop()
         self.steps.append(step)
         self.values.append(value)
 
 
 class TrainingHistory:
-    """Curves, monitors and sentences of one run; filled on the main thread only."""
+    """Curves, monitors and sentences of a run; filled on the main thread only.
+
+    The curves of a run that started from another one go on where that one ended.
+    """
 
     def __init__(self) -> None:
         self.run_id = ""
@@ -45,6 +51,14 @@ class TrainingHistory:
         self.sentences: list[str] = []
         self.latest: StepReport | None = None
         self.finished: TrainingFinished | None = None
+        self._first_step = 0
+
+    def begin_run(self) -> None:
+        """Go on with the curves of the run that a new one starts from."""
+        drawn = [curve.steps[-1] for curve in self.losses.values() if curve.steps]
+        self._first_step = max(drawn, default=0)
+        self.monitors, self.sentences = {}, []
+        self.latest = self.finished = None
 
     def apply(self, event: TrainingEvent) -> None:
         """Take one event in; events that are no part of a history are left out."""
@@ -54,10 +68,10 @@ class TrainingHistory:
                 self.sentences += event.notes
             case StepReport():
                 self.latest = event
-                _append(self.losses, event.step, event.losses)
+                self._append(self.losses, event.step, event.losses)
             case DiceReport():
                 self.dice_is_held_out = bool(event.held_out)
-                _append(self.dice, event.step, event.held_out or event.annotated)
+                self._append(self.dice, event.step, event.held_out or event.annotated)
             case MonitorReport():
                 self.monitors[event.name, event.class_name] = event
             case PhaseChanged() | Notice():
@@ -79,6 +93,10 @@ class TrainingHistory:
         known = [value for value in latest if value == value]
         return sum(known) / len(known) if known else None
 
+    def _append(self, curves: dict[str, Curve], step: int, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            curves.setdefault(name, Curve()).append(self._first_step + step, value)
+
 
 def replay(events: Iterable[TrainingEvent]) -> TrainingHistory:
     """History of events that were kept."""
@@ -86,8 +104,3 @@ def replay(events: Iterable[TrainingEvent]) -> TrainingHistory:
     for event in events:
         history.apply(event)
     return history
-
-
-def _append(curves: dict[str, Curve], step: int, values: dict[str, float]) -> None:
-    for name, value in values.items():
-        curves.setdefault(name, Curve()).append(step, value)

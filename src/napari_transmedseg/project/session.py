@@ -31,6 +31,7 @@ class Activity(StrEnum):
     EXPORTING = "exporting"
 
 
+EARLY_DICE = 0.5
 TRAINING_ACTIVITIES = frozenset(
     {Activity.PREPARING, Activity.TRAINING, Activity.PAUSED, Activity.STOPPING}
 )
@@ -92,9 +93,20 @@ class Session:
         """Whether a task runs, so that no other can start."""
         return self._activity is not Activity.IDLE
 
-    def begin_run(self) -> None:
-        """Forget the last run's history and wait for the first event."""
-        self.history = TrainingHistory()
+    @property
+    def is_early(self) -> bool:
+        """Whether a model is in training that does not find half of what is annotated yet."""
+        dice = self.history.mean_dice
+        return self._activity in TRAINING_ACTIVITIES and (dice is None or dice < EARLY_DICE)
+
+    def show_history(self, history: TrainingHistory) -> None:
+        """Show the history of a run that ended before."""
+        self.history = history
+        self.history_changed.emit()
+
+    def begin_run(self, history: TrainingHistory | None = None) -> None:
+        """Wait for the first event of a run, with the history that it continues, if any."""
+        self.history = history or TrainingHistory()
         self.history_changed.emit()
         self.activity = Activity.PREPARING
 

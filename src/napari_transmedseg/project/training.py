@@ -132,7 +132,7 @@ def predict(
     """
     run = project.trained_run(run_id)
     checkpoint = run.require_checkpoint()
-    _check_model_fits(project, run)
+    check_model_fits(project, run)
     chosen = [case.case_id for case in project.cases] if case_ids is None else list(case_ids)
     for case_id in chosen:
         project.case(case_id)
@@ -236,12 +236,17 @@ def _scores_path(project: Project, run_id: str, case_id: str) -> Path:
 
 def _checkpoint(project: Project, run_id: str) -> Path:
     run = project.trained_run(run_id)
-    _check_model_fits(project, run)
+    check_model_fits(project, run)
     return run.require_checkpoint()
 
 
-def _check_model_fits(project: Project, run: Run) -> None:
-    """Refuse a model of another number of classes or another plane; names may change."""
+def check_model_fits(project: Project, run: Run) -> None:
+    """Refuse a model of another number of classes or another plane; names may change.
+
+    Raises
+    ------
+    ProjectError
+    """
     details = run.details()
     trained, wanted = details.get("classes", []), [item.name for item in project.classes]
     if len(trained) != len(wanted):

@@ -46,6 +46,9 @@ class AdvancedEdit(QWidget):
         self.validation_share.setToolTip("Annotated slices held out to measure Dice")
         self.largest_component = QCheckBox("one piece per class")
         self.largest_component.setToolTip("Keep only the largest piece of each class in a slice")
+        self.start_fresh = QCheckBox("begin afresh")
+        self.start_fresh.setToolTip("Do not use what earlier runs learned; they stay on disk")
+        self.start_fresh.setEnabled(False)
         self.seed = QSpinBox()
         self.seed.setRange(0, 2**31 - 1)
         self.seed.setToolTip("Seed of everything random in the run")
@@ -61,6 +64,7 @@ class AdvancedEdit(QWidget):
         layout.addRow("Held out", self.validation_share)
         layout.addRow("Pseudo-labels", self.largest_component)
         layout.addRow("Seed", self.seed)
+        layout.addRow("Earlier runs", self.start_fresh)
         self.setValue(TrainingConfig())
 
         # CONNECTIONS

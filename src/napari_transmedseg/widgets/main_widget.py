@@ -24,6 +24,7 @@ from qtpy.QtWidgets import (
 
 from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.errors import TransMedSegError
+from napari_transmedseg.project.continuing import continuation_of
 from napari_transmedseg.project.session import Activity, Session
 from napari_transmedseg.widgets.annotator import Annotator, class_colors
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
@@ -120,7 +121,7 @@ class MainWidget(QWidget):
         loop.annotate.unannotateRequested.connect(self._slot(annotator.unannotate))
         loop.train.startRequested.connect(self._slot(self._train))
         loop.train.pauseRequested.connect(tasks.pause)
-        loop.train.resumeRequested.connect(tasks.resume)
+        loop.train.resumeRequested.connect(self._slot(self._resume))
         loop.train.stopRequested.connect(tasks.stop)
         loop.overlay.valueChanged.connect(self._on_overlay)
         loop.review.acceptRequested.connect(self._slot(annotator.accept))
@@ -161,15 +162,24 @@ class MainWidget(QWidget):
 
     def _train(self, config: TrainingConfig) -> None:
         self.annotator.save()
-        self.tasks.train(config)
+        self.tasks.train(config, warm_start=self.loop.train.warm_start)
         self.loop.show_part("Train")
+
+    def _resume(self) -> None:
+        """Let a paused training go on, or finish a run that was cut off."""
+        if self.session.activity is Activity.PAUSED:
+            self.tasks.resume()
+        else:
+            self.annotator.save()
+            self.tasks.train(TrainingConfig(), resume=self.loop.train.interrupted)
+            self.loop.show_part("Train")
 
     def _predict(self) -> None:
         self.annotator.save()
         self.tasks.predict()
 
     def _export(self, choice: ExportChoice) -> None:
-        self.annotator.save()
+        self.annotator.save_now()
         self.tasks.export(Path(choice.folder), reviewed_only=choice.reviewed_only)
 
     def _add_paths(self, paths: list[Path]) -> None:
@@ -182,6 +192,7 @@ class MainWidget(QWidget):
             self._on_new(images=paths)
 
     def _change_project(self, change: Callable[[], None]) -> None:
+        self.annotator.save_now()
         self.annotator.close_case()
         change()
 
@@ -222,6 +233,7 @@ class MainWidget(QWidget):
         self.loop.export.setValue(ExportChoice(folder=str(project.folder / "export")))
         self._on_cases()
         self._on_classes()
+        self._slot(self.projects.show_last_run)()
         if project.cases:
             self.loop.cases.setValue(project.cases[0].case_id)
             self._slot(self._open_case)(project.cases[0].case_id)
@@ -235,6 +247,7 @@ class MainWidget(QWidget):
         if self.session.project is not None:
             self.loop.classes.set_rows(class_rows(self.session.project))
             self.annotator.layers.set_colors(class_colors(self.session.project))
+            self.loop.train.set_continuation(continuation_of(self.session.project))
 
     def _on_case(self, case_id: str) -> None:
         self.loop.cases.setValue(case_id)
@@ -258,7 +271,9 @@ class MainWidget(QWidget):
         self.loop.annotate.setValue(index, self.annotator.ledger)
         is_predicted = layers.predicted_slice(index) is not None
         is_open_slice = not self.annotator.ledger.states[index].is_labeled
-        self.loop.review.setValue(is_predicted=is_predicted, is_open=is_open_slice)
+        self.loop.review.setValue(
+            is_predicted=is_predicted, is_open=is_open_slice, is_early=self.session.is_early
+        )
 
     def _on_slice_requested(self, index: int) -> None:
         self.annotator.layers.slice_index = index
@@ -302,6 +317,8 @@ class MainWidget(QWidget):
             self._show_slice()
 
     def _on_task_ended(self, activity: Activity) -> None:
+        if self.session.project is not None:
+            self.loop.train.set_continuation(continuation_of(self.session.project))
         self._on_history()
 
     def _on_task_failed(self, failure: TaskError) -> None:

@@ -31,7 +31,10 @@ class ReviewBox(QWidget):
         self.status = QLabel("No prediction for this slice yet.")
         self.status.setWordWrap(True)
         self.accept = QPushButton("Accept slice (A)")
-        self.accept.setToolTip("Take the pseudo-label into your labels; Ctrl+Z takes it back")
+        self.accept.setToolTip(
+            "Take what was predicted into your labels, so that the whole slice is known. What "
+            "you painted stays. Ctrl+Z takes it back."
+        )
         self.predict = QPushButton("Predict all cases")
         self.predict.setToolTip("Predict every slice of every case with the latest training")
 
@@ -47,11 +50,16 @@ class ReviewBox(QWidget):
         self.predict.clicked.connect(self.predictRequested)
         self.setValue(is_predicted=False, is_open=True)
 
-    def setValue(self, *, is_predicted: bool, is_open: bool) -> None:
-        """Show whether the slice on screen was predicted, and whether it is still open."""
+    def setValue(self, *, is_predicted: bool, is_open: bool, is_early: bool = False) -> None:
+        """Show whether the slice on screen was predicted, and whether it is still open.
+
+        `is_early`: the model that predicts has hardly learned yet.
+        """
         self.accept.setEnabled(is_predicted and is_open)
         if not is_predicted:
-            self.status.setText("No prediction for this slice yet.")
+            self.status.setText("No prediction for this slice yet: train, or predict all cases.")
+        elif is_open and is_early:
+            self.status.setText("Predicted, but the model has hardly learned yet: look closely.")
         elif is_open:
             self.status.setText("Predicted: accept it, or paint over it first.")
         else:

@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_transmedseg.engine.config import TrainingConfig, validate_config
 from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.project.history import TrainingHistory
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.session import Activity, Session
 from napari_transmedseg.widgets.worker import (
@@ -43,23 +44,32 @@ class Tasks(QObject):
         self._results: list[Any] = []
         self._export_folder = Path()
 
-    def train(self, config: TrainingConfig) -> None:
-        """Train on the open project.
+    def train(self, config: TrainingConfig, *, warm_start: str = "", resume: str = "") -> None:
+        """Train on the open project, afresh, from another run's model, or to a run's end.
 
         Raises
         ------
         ConfigError
             When a setting is out of its limits.
+        ProjectError
+            When the run to go on from is missing or does not fit.
         """
         project = self._open_project()
         config = replace(config, threads=config.threads or gui_threads())
         validate_config(config)
 
+        from napari_transmedseg.project.continuing import history_of
         from napari_transmedseg.project.training import train
 
         control = TrainingControl()
-        events = train(project, config, control=control)
-        self._session.begin_run()
+        previous = resume or warm_start
+        history = history_of(project, previous) if previous else TrainingHistory()
+        if warm_start:
+            history.begin_run()
+        events = train(
+            project, config, control=control, resume=resume or None, warm_start=warm_start or None
+        )
+        self._session.begin_run(history)
         self._start(Activity.PREPARING, events, control, self._session.apply)
 
     def predict(self) -> None:
@@ -145,7 +155,7 @@ class Tasks(QObject):
 
     def _on_case_predicted(self, event: Any) -> None:
         self._session.message_changed.emit(
-            f"Predicted {event.case_id} ({event.index + 1} of {event.total})."
+            f"Predicted {event.case_id} ({event.index} of {event.total})."
         )
         self.case_predicted.emit(event.case_id)
 

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QProgressBar, QPushButton, QVBox
 
 from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.engine.events import StepReport
+from napari_transmedseg.project.continuing import Continuation
 from napari_transmedseg.project.history import TrainingHistory
 from napari_transmedseg.project.session import TRAINING_ACTIVITIES, Activity
 from napari_transmedseg.widgets.advanced_edit import AdvancedEdit
@@ -28,6 +29,8 @@ class TrainBox(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._continuation = Continuation()
+        self._activity = Activity.IDLE
 
         # WIDGETS
         self.budget = BudgetEdit()
@@ -35,9 +38,15 @@ class TrainBox(QWidget):
         self.advanced_section = Section("Advanced settings", self.advanced, is_open=False)
         self.start = _button("Start training", "Train on your slices and on all the others")
         self.pause = _button("Pause", "Wait after the current step; the window stays as it is")
-        self.resume = _button("Resume", "Go on with the paused training")
+        self.resume = _button(
+            "Resume", "Go on with a paused training, or finish one that was cut off"
+        )
         self.stop = _button("Stop and keep", "Save what was learned and end")
+        self.course = QLabel()
+        self.course.setWordWrap(True)
+        self.course.setToolTip("What the next training begins with")
         self.progress = QProgressBar()
+        self.progress.setAccessibleName("Progress of the training")
         self.progress.setRange(0, 1000)
         self.progress.setFormat("%p %")
         self.progress.setToolTip("Share of the budget that is spent")
@@ -56,6 +65,7 @@ class TrainBox(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(buttons)
+        layout.addWidget(self.course)
         layout.addWidget(self.advanced_section)
         layout.addWidget(self.progress)
         layout.addWidget(self.status)
@@ -64,6 +74,7 @@ class TrainBox(QWidget):
 
         # CONNECTIONS
         self.start.clicked.connect(self._on_start)
+        self.advanced.start_fresh.toggled.connect(self._show_course)
         self.pause.clicked.connect(self.pauseRequested)
         self.resume.clicked.connect(self.resumeRequested)
         self.stop.clicked.connect(self.stopRequested)
@@ -71,6 +82,22 @@ class TrainBox(QWidget):
     def value(self) -> TrainingConfig:
         """Config as set."""
         return TrainingConfig(**self.budget.value().settings, **self.advanced.value())
+
+    @property
+    def warm_start(self) -> str:
+        """Run that the next training goes on from; empty to begin with nothing learned."""
+        return "" if self.advanced.start_fresh.isChecked() else self._continuation.warm_start
+
+    @property
+    def interrupted(self) -> str:
+        """Run that was cut off and can be finished; empty where there is none."""
+        return self._continuation.interrupted
+
+    def set_continuation(self, continuation: Continuation) -> None:
+        """Say what the next training can go on from."""
+        self._continuation = continuation
+        self.advanced.start_fresh.setEnabled(bool(continuation.warm_start))
+        self._show_course()
 
     def setValue(
         self, history: TrainingHistory, activity: Activity, class_colors: Mapping[str, str]
@@ -83,16 +110,40 @@ class TrainBox(QWidget):
 
     def set_activity(self, activity: Activity) -> None:
         """Enable what can be asked for now."""
+        self._activity = activity
         trains = activity in TRAINING_ACTIVITIES
         self.start.setEnabled(activity is Activity.IDLE)
         self.pause.setEnabled(activity is Activity.TRAINING)
-        self.resume.setEnabled(activity is Activity.PAUSED)
         self.stop.setEnabled(trains and activity is not Activity.STOPPING)
         self.budget.setEnabled(not trains)
         self.advanced.setEnabled(not trains)
+        self._show_course()
+
+    def _show_course(self) -> None:
+        is_idle = self._activity is Activity.IDLE
+        self.resume.setEnabled(
+            self._activity is Activity.PAUSED or (is_idle and bool(self.interrupted))
+        )
+        self.start.setText("Train again" if self.warm_start else "Start training")
+        self.course.setText(course_in_words(self._continuation, self.warm_start))
+        self.course.setVisible(is_idle and bool(self.course.text()))
 
     def _on_start(self) -> None:
         self.startRequested.emit(self.value())
+
+
+def course_in_words(continuation: Continuation, warm_start: str) -> str:
+    """What the next training begins with, and whether a run can be finished."""
+    if continuation.obstacle:
+        return f"The next training begins afresh. {continuation.obstacle}"
+    if not continuation.warm_start:
+        return ""
+    begins = "The next training begins afresh; what was trained before stays on disk."
+    if warm_start:
+        begins = f"Goes on from what {warm_start} learned, with your labels of now."
+    if continuation.interrupted:
+        begins = f"{continuation.interrupted} was cut off: Resume finishes it. {begins}"
+    return begins
 
 
 def status_in_words(history: TrainingHistory, activity: Activity) -> str:
