@@ -1,6 +1,7 @@
 """Competence decides when self-training begins; a failing teacher is not followed."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -100,6 +101,7 @@ def test_a_competent_model_begins_and_progress_counts_from_there(run):
 
 
 def test_one_class_behind_is_enough_to_wait(run):
+    run.plan = replace(run.plan, recipe=replace(run.plan.recipe, competence=0.6))
     _blind(run)
     assert not _of(PhaseChanged, _look(run))
     run.state.step = 250

@@ -7,7 +7,8 @@ import pytest
 import torch
 from tiny_cohort import CLASSES, case, cohort, config, ellipses, geometry, whole_slices
 
-from napari_transmedseg.engine.plan import plan_training, resolve_device
+from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.engine.plan import affordable_pixels, plan_training, resolve_device
 from napari_transmedseg.errors import ConfigError, PlanError
 from napari_transmedseg.imaging.geometry import Geometry
 
@@ -141,10 +142,23 @@ def test_large_windows_have_a_deeper_network_and_divide_by_its_sixteen():
 
 def test_a_window_of_too_many_pixels_is_seen_coarser():
     organ = _small_organ(shape=(4, 512, 512), at=(50, 50), side=400)
-    plan = _plan([organ, *_unannotated()], ("organ",))
+    plan = _plan([organ, *_unannotated()], ("organ",), minutes=None, steps=10)
     rows, columns = plan.space.size
-    assert rows * columns <= 128 * 128 * 1.3
-    assert plan.space.spacing_mm == pytest.approx((4.0, 4.0))
+    assert rows * columns <= 160 * 160 * 1.3
+    assert plan.space.spacing_mm == pytest.approx((3.2, 3.2))
+
+
+@pytest.mark.parametrize(
+    ("given", "pixels"),
+    [
+        pytest.param({"minutes": 0.5, "threads": 2}, 64 * 64, id="never below a floor"),
+        pytest.param({"minutes": 4, "threads": 1}, 18 * 240, id="in proportion to the budget"),
+        pytest.param({"minutes": 60, "threads": 2}, 160 * 160, id="never above the device's limit"),
+        pytest.param({"steps": 10}, 160 * 160, id="steps do not hurry"),
+    ],
+)
+def test_on_a_cpu_slices_are_as_fine_as_the_budget_affords(given, pixels):
+    assert affordable_pixels(TrainingConfig(**given), "cpu") == pytest.approx(pixels)
 
 
 def test_the_window_covers_what_is_annotated_in_every_case():

@@ -109,10 +109,10 @@ def test_self_training_begins_by_competence_after_its_share_of_the_budget(whole_
     share = RECIPES["default"].warmup_share * LONG["steps"]
     assert changed.step >= share and changed.step % 25 == 0
     (dice,) = [event for event in _of(DiceReport, events) if event.step == changed.step]
-    assert dice.annotated["organ"] >= 0.7
+    assert dice.annotated["organ"] >= RECIPES["default"].competence
     for earlier in _of(DiceReport, events):
         if share <= earlier.step < changed.step:
-            assert earlier.annotated["organ"] < 0.7
+            assert earlier.annotated["organ"] < RECIPES["default"].competence
     for report in _of(StepReport, events):
         self_training = report.step > changed.step
         assert report.phase == ("self-training" if self_training else "warm-up")

@@ -18,6 +18,7 @@ from napari_transmedseg.engine.events import (
 )
 from napari_transmedseg.engine.metrics import DiceCounter
 from napari_transmedseg.engine.plan import TrainingPlan
+from napari_transmedseg.engine.recipe import Recipe
 from napari_transmedseg.engine.sampling import SliceStore
 from napari_transmedseg.engine.state import MEMORY_FORMAT, TrainingState
 
@@ -85,8 +86,8 @@ def _consider_self_training(
         return
     behind = [
         name
-        for name, dice in zip(plan.class_names, measured.honest[1:], strict=True)
-        if not dice >= plan.recipe.competence
+        for value, name in enumerate(plan.class_names, 1)
+        if not _is_competent(plan.recipe, measured.annotated[value], measured.held_out[value])
     ]
     if not behind:
         state.phase = "self-training"
@@ -106,6 +107,12 @@ def _consider_self_training(
                 "trains on annotated slices only; give it more time or annotate more slices."
             ),
         )
+
+
+def _is_competent(recipe: Recipe, annotated: float, held_out: float) -> bool:
+    if math.isnan(held_out):
+        return annotated >= recipe.competence
+    return held_out >= recipe.held_out_competence
 
 
 def _guard(

@@ -13,6 +13,7 @@ import torch
 
 from napari_transmedseg.engine.cases import TrainingCase
 from napari_transmedseg.engine.config import (
+    DEFAULT_MINUTES,
     Method,
     TrainingConfig,
     effective_weights,
@@ -31,8 +32,13 @@ _SMALL_SIDE = 72
 """Windows up to this side need four levels only."""
 _CHANNELS_SMALL = (16, 32, 64, 128)
 _CHANNELS_LARGE = (16, 32, 64, 128, 256)
-_MAX_PIXELS = {"cpu": 128 * 128, "cuda": 320 * 320, "mps": 256 * 256}
+_MAX_PIXELS = {"cpu": 160 * 160, "cuda": 320 * 320, "mps": 256 * 256}
 """Pixels of a window; larger ones are resampled to a coarser spacing."""
+_MIN_PIXELS = 64 * 64
+"""What a window may have however short the budget."""
+_PIXELS_PER_CORE_SECOND = 18.0
+"""Pixels per second of budget and CPU core at which some 800 steps fit (measured with the
+default preset's batch of 8 on a 2.4 GHz core; a step costs in proportion to its pixels)."""
 _NOTHING_UNLABELED = (
     "Every slice is annotated, so there is nothing unlabeled to learn from; "
     "the run trains supervised."
@@ -107,7 +113,8 @@ def plan_training(
         method = "supervised"
         notes.append(_NOTHING_UNLABELED)
     graph_weight, tsa_weight = effective_weights(config)
-    space = _plan_space(annotations, slice_axis, device, recipe)
+    pixels = affordable_pixels(config, device)
+    space = _plan_space(annotations, slice_axis, pixels, recipe)
     channels = _CHANNELS_SMALL if max(space.size) <= _SMALL_SIDE else _CHANNELS_LARGE
     notes.append(
         f"Slices are seen as {space.size[0]}×{space.size[1]} pixels of "
@@ -142,6 +149,20 @@ def supervised_plan(plan: TrainingPlan) -> TrainingPlan:
         plan, method="supervised", graph_weight=0.0, tsa_weight=0.0,
         notes=(*plan.notes, _NOTHING_UNLABELED),
     )  # fmt: skip
+
+
+def affordable_pixels(config: TrainingConfig, device: str) -> float:
+    """Pixels of a window that leave time for enough steps.
+
+    Within minutes on a CPU, many steps on coarser slices beat few on fine ones; with a budget in
+    steps or on an accelerator, only the device's limit counts.
+    """
+    most = float(_MAX_PIXELS[device])
+    if device != "cpu" or config.steps is not None:
+        return most
+    cores = config.threads or available_cores()
+    seconds = 60 * (config.minutes or DEFAULT_MINUTES)
+    return min(most, max(_MIN_PIXELS, _PIXELS_PER_CORE_SECOND * seconds * cores**0.8))
 
 
 def resolve_device(name: str) -> str:
@@ -226,7 +247,7 @@ def _has_unlabeled(cases: Sequence[TrainingCase]) -> bool:
 
 
 def _plan_space(
-    annotations: Sequence[LabelMap], slice_axis: int, device: str, recipe: Recipe
+    annotations: Sequence[LabelMap], slice_axis: int, max_pixels: float, recipe: Recipe
 ) -> NetworkSpace:
     shapes, spacings = zip(
         *(in_plane(annotation.geometry, slice_axis) for annotation in annotations), strict=True
@@ -241,8 +262,8 @@ def _plan_space(
         if size_mm[axis] > _WHOLE_SLICE_SHARE * largest[axis]:
             size_mm[axis], centre[axis] = largest[axis], 0.5
     pixels = float(np.prod(size_mm / spacing))
-    if pixels > _MAX_PIXELS[device]:
-        spacing = spacing * math.sqrt(pixels / _MAX_PIXELS[device])
+    if pixels > max_pixels:
+        spacing = spacing * math.sqrt(pixels / max_pixels)
     side = size_mm / spacing
     multiple = 2 ** (len(_CHANNELS_SMALL if side.max() <= _SMALL_SIDE else _CHANNELS_LARGE) - 1)
     rows, columns = (int(math.ceil(round(length, 3) / multiple) * multiple) for length in side)

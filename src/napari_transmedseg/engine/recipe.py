@@ -42,8 +42,11 @@ class Recipe:
     model's on four times as many. 0: the running averages, as published."""
     dropout: tuple[float, ...] = ()
     """Rate of each encoder level of the student; needs PyTorch's global generator."""
-    competence: float = 0.7
-    """Teacher's Dice per class on annotated slices from which self-training may begin."""
+    competence: float = 0.85
+    """Teacher's Dice per class on the slices that it trains on, from which self-training may
+    begin."""
+    held_out_competence: float = 0.7
+    """The same on held-out slices, which decide for the classes that they show."""
     ramp_steps: int = 100
     """Steps over which the pseudo-label and graph terms grow to their weight."""
 

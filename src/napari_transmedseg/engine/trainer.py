@@ -1,6 +1,7 @@
 """The training loop: a generator of frozen events, steered by a `TrainingControl`."""
 
 import copy
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -294,14 +295,27 @@ def _started(
 
 
 def _adopt(plan: TrainingPlan, previous: TrainingPlan, *, keep_space: bool) -> TrainingPlan:
-    """Fit a plan to the network that goes on; a warm start may look at a larger window."""
+    """Fit a plan to the network that goes on; a warm start may look at another window.
+
+    The spacing stays: a network knows its structures at the size at which it learned them.
+    """
     if keep_space:
         return replace(
             plan, space=previous.space, channels=previous.channels, recipe=previous.recipe
         )
     multiple = 2 ** (len(previous.channels) - 1)
-    rows, columns = (-(-length // multiple) * multiple for length in plan.space.size)
-    space = replace(plan.space, size=(rows, columns), normalisation=previous.space.normalisation)
+    rows, columns = (
+        math.ceil(round(length * wanted / kept, 3) / multiple) * multiple
+        for length, wanted, kept in zip(
+            plan.space.size, plan.space.spacing_mm, previous.space.spacing_mm, strict=True
+        )
+    )
+    space = replace(
+        plan.space,
+        size=(rows, columns),
+        spacing_mm=previous.space.spacing_mm,
+        normalisation=previous.space.normalisation,
+    )
     recipe = replace(plan.recipe, warmup_share=0.0)
     return replace(plan, space=space, channels=previous.channels, recipe=recipe)
 
