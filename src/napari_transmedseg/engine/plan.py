@@ -162,7 +162,7 @@ def affordable_pixels(config: TrainingConfig, device: str) -> float:
         return most
     cores = config.threads or available_cores()
     seconds = 60 * (config.minutes or DEFAULT_MINUTES)
-    affordable = _PIXELS_PER_CORE_SECOND * seconds * float(cores) ** 0.8
+    affordable: float = _PIXELS_PER_CORE_SECOND * seconds * cores**0.8
     return min(most, max(_MIN_PIXELS, affordable))
 
 
