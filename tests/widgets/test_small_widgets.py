@@ -6,6 +6,7 @@ pytest.importorskip("qtpy.QtWidgets", exc_type=ImportError)
 
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QAbstractButton, QComboBox, QDialogButtonBox, QLabel, QSlider, QWidget
 from scripted_training import scripted_training
 
 from napari_transmedseg.engine.config import TrainingConfig, validate_config
@@ -21,12 +22,14 @@ from napari_transmedseg.widgets.case_table import CaseRow, CaseTable
 from napari_transmedseg.widgets.class_list import ClassList, ClassRow
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
 from napari_transmedseg.widgets.ledger_strip import LedgerStrip
+from napari_transmedseg.widgets.loop_page import LoopPage
 from napari_transmedseg.widgets.loss_plot import LossPlot
 from napari_transmedseg.widgets.monitor_list import MonitorList
 from napari_transmedseg.widgets.new_project_dialog import NewProject, NewProjectDialog
 from napari_transmedseg.widgets.overlay_edit import Overlay, OverlayEdit
 from napari_transmedseg.widgets.result_boxes import ExportBox, ExportChoice, ReviewBox
 from napari_transmedseg.widgets.section import Section
+from napari_transmedseg.widgets.start_page import StartPage
 from napari_transmedseg.widgets.train_box import TrainBox
 
 pytestmark = pytest.mark.gui
@@ -280,3 +283,27 @@ def test_accept_is_offered_where_there_is_a_prediction(qtbot, facts, enabled, sa
     box.setValue(is_predicted=facts[0], is_open=facts[1], is_early=facts[2])
     assert box.accept.isEnabled() == enabled
     assert says in box.status.text()
+
+
+@pytest.mark.parametrize("make", [LoopPage, StartPage, NewProjectDialog])
+def test_every_control_has_a_tooltip_and_a_name(qtbot, make):
+    page = make()
+    qtbot.addWidget(page)
+    named = {label.buddy() for label in page.findChildren(QLabel) if label.buddy() is not None}
+    controls = [
+        one
+        for kind in (QAbstractButton, QComboBox, QSlider)
+        for one in page.findChildren(kind)
+        if one.objectName()[:3] != "qt_"
+        and not isinstance(one.parent(), QDialogButtonBox)
+        and one.window() is page  # not the menus that pyqtgraph keeps hidden
+    ]
+    assert controls
+    for control in controls:
+        assert control.toolTip(), _described(control)
+        text = getattr(control, "text", str)()
+        assert text or control.accessibleName() or control in named, _described(control)
+
+
+def _described(control: QWidget) -> str:
+    return f"{type(control).__name__} '{getattr(control, 'text', str)()}' in {control.parent()}"
