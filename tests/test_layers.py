@@ -173,3 +173,15 @@ def test_slices_that_differ_are_found_along_each_axis(axis):
         slice_view(after, axis, index)[2, 2] = 1
     assert differing_slices(after, before, axis) == [1, 3]
     assert differing_slices(before, before, axis) == []
+
+
+def test_case_that_was_predicted_before_opens_with_predicted_slices(
+    viewer, tiny_volume, tiny_labels
+):
+    layers = CaseLayers(viewer)
+    layers.show(
+        tiny_volume, tiny_labels, case_id="tiny", slice_axis=0, colors=COLORS,
+        prediction=tiny_labels,
+    )  # fmt: skip
+    for index in range(layers.num_slices):
+        np.testing.assert_array_equal(layers.predicted_slice(index), tiny_labels.array[index])

@@ -162,7 +162,7 @@ class CaseLayers:
     def show_prediction_map(self, label_map: LabelMap) -> None:
         """Put a predicted label map of the whole case into the pseudo-label layer."""
         self._pseudo_label.data[:] = label_map.array
-        self._predicted = set(range(self.num_slices))
+        self._predicted = set(range(label_map.array.shape[self._axis]))
         self._pseudo_label.refresh()
 
     def set_overlay(self, name: str, *, visible: bool, opacity: float) -> None:
