@@ -116,10 +116,6 @@ def plan_training(
     pixels = affordable_pixels(config, device)
     space = _plan_space(annotations, slice_axis, pixels, recipe)
     channels = _CHANNELS_SMALL if max(space.size) <= _SMALL_SIDE else _CHANNELS_LARGE
-    notes.append(
-        f"Slices are seen as {space.size[0]}×{space.size[1]} pixels of "
-        f"{space.spacing_mm[0]:.2f}×{space.spacing_mm[1]:.2f} mm."
-    )
     notes += _advice(annotations, slice_axis)
     supervised = method == "supervised"
     return TrainingPlan(

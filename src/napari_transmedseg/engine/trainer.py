@@ -284,13 +284,18 @@ def _started(
     plan: TrainingPlan, store: SliceStore, state: TrainingState, run_id: str
 ) -> TrainingStarted:
     parameters = sum(weight.numel() for weight in state.student.parameters())
+    space = plan.space
+    seen = (
+        f"Slices are seen as {space.size[0]}×{space.size[1]} pixels of "
+        f"{space.spacing_mm[0]:.2f}×{space.spacing_mm[1]:.2f} mm."
+    )
     return TrainingStarted(
         run_id=run_id,
         device=plan.device,
         network=f"{plan.network} {plan.dims}-D, {parameters / 1e6:.2f} million weights",
         num_labeled_slices=len(store.training_rows),
         num_unlabeled_slices=len(store.unlabeled_U),
-        notes=plan.notes,
+        notes=(seen, *plan.notes),
     )
 
 
