@@ -152,3 +152,13 @@ def test_monitors_tell_every_class(run):
         assert by_name["teacher_dice", name].light == "ok"
         assert by_name["count", name].light != "ok"  # nothing was counted yet
         assert "annotate" in by_name["count", name].sentence
+
+
+def test_uncertainty_and_modes_are_watched_for_every_class(run):
+    run.state.phase = "self-training"
+    run.state.predicted_share = [0.7, 0.15, 0.15]
+    reports = _of(MonitorReport, _look(run))
+    for name in ("entropy", "multi_modal"):
+        of_class = {r.class_name: r.value for r in reports if r.name == name and r.class_name}
+        assert set(of_class) == set(run.plan.class_names)
+        assert all(0 <= value <= 1 for value in of_class.values() if value == value)

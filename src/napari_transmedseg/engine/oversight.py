@@ -18,6 +18,7 @@ from napari_transmedseg.engine.events import (
 )
 from napari_transmedseg.engine.metrics import DiceCounter
 from napari_transmedseg.engine.plan import TrainingPlan
+from napari_transmedseg.engine.pseudo_labels import normalized_entropy, predict_labels
 from napari_transmedseg.engine.recipe import Recipe
 from napari_transmedseg.engine.sampling import SliceStore
 from napari_transmedseg.engine.state import MEMORY_FORMAT, TrainingState
@@ -26,6 +27,7 @@ CHECK_EVERY = 25
 """Steps between two looks; steps, not seconds, so that runs can be repeated exactly."""
 _MOST_SLICES = 48
 _BATCH = 16
+_MOST_VOXELS = 1024
 _LATE = 0.6
 """Share of the budget after which a warm-up that goes on is explained."""
 
@@ -74,7 +76,7 @@ def oversee(
     )
     if state.phase == "self-training":
         yield from _guard(state, plan, measured)
-        yield from _monitor(state, plan, measured, entropy)
+        yield from _monitor(state, store, plan, measured, entropy)
     elif plan.method != "supervised":
         yield from _consider_self_training(state, plan, measured, progress)
 
@@ -138,15 +140,22 @@ def _guard(
 
 
 def _monitor(
-    state: TrainingState, plan: TrainingPlan, measured: TeacherDice, entropy: float
+    state: TrainingState,
+    store: SliceStore,
+    plan: TrainingPlan,
+    measured: TeacherDice,
+    entropy: float,
 ) -> Iterator[MonitorReport]:
     yield monitors.entropy_report(state.step, entropy)
+    entropies, modes = _by_class_on_unlabeled(state, store, plan)
     conditions = monitors.condition_numbers(state.target.covariance_CAA)
     counts = state.source.count_C.tolist()
     slices = state.source.distinct_slices_C.tolist()
     num_features = state.source.num_features
     for value, name in enumerate(plan.class_names, 1):
         yield monitors.teacher_dice_report(state.step, measured.honest[value], name)
+        yield monitors.entropy_report(state.step, entropies[value], name)
+        yield monitors.multi_modal_report(state.step, modes[value], name)
         yield monitors.pseudo_share_report(
             state.step, state.predicted_share[value], measured.annotated_share[value], name
         )
@@ -155,6 +164,26 @@ def _monitor(
             yield monitors.count_report(
                 state.step, counts[value], slices[value], num_features, name
             )
+
+
+@torch.no_grad()
+def _by_class_on_unlabeled(
+    state: TrainingState, store: SliceStore, plan: TrainingPlan
+) -> tuple[list[float], list[float]]:
+    """Per predicted class: the teacher's mean entropy, and how bimodal its features are."""
+    rows = _spread(store.unlabeled_U, _BATCH)
+    image = store.image_N1HW[rows.to(store.image_N1HW.device)].to(plan.device)
+    output = state.teacher(image.contiguous(memory_format=MEMORY_FORMAT[plan.dims]))
+    probability = output.logits.float().softmax(1)
+    inside = store.inside_KHW[store.inside_N[rows].to(plan.device)]
+    label = torch.where(inside, predict_labels(probability), -1)
+    entropies = monitors.class_means(normalized_entropy(probability), label, plan.num_classes)
+    features = output.features.movedim(1, -1)
+    modes = []
+    for value in range(plan.num_classes):
+        of_class = features[label == value]
+        modes.append(monitors.two_means_share(of_class[:: max(1, len(of_class) // _MOST_VOXELS)]))
+    return entropies.tolist(), modes
 
 
 def _pooled(
@@ -174,11 +203,11 @@ def _pooled(
     return tuple(counter.dice().tolist()), tuple((counts / total).tolist())
 
 
-def _spread(rows: Tensor) -> Tensor:
-    """At most 48 of the rows, evenly spread."""
-    if len(rows) <= _MOST_SLICES:
+def _spread(rows: Tensor, most: int = _MOST_SLICES) -> Tensor:
+    """At most so many of the rows, evenly spread."""
+    if len(rows) <= most:
         return rows
-    return rows[torch.linspace(0, len(rows) - 1, _MOST_SLICES).round().long()]
+    return rows[torch.linspace(0, len(rows) - 1, most).round().long()]
 
 
 def _by_name(plan: TrainingPlan, dice: tuple[float, ...]) -> dict[str, float]:
