@@ -10,6 +10,8 @@ from napari_transmedseg.errors import ConfigError
 Method = Literal["transmedseg", "graphcl", "bcp", "mean-teacher", "supervised"]
 Preset = Literal["default", "paper"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Dimensions = Literal["auto", "2d", "3d"]
+Direction = Literal["to-target", "to-source"]
 
 METHODS_WITH_GRAPH: frozenset[str] = frozenset({"transmedseg", "graphcl"})
 METHODS_WITH_TSA: frozenset[str] = frozenset({"transmedseg"})
@@ -27,6 +29,12 @@ class TrainingConfig:
     """Training method; the later ones drop terms of the first."""
     preset: Preset = "default"
     """`default`: made for minutes. `paper`: the published recipe."""
+    dimensions: Dimensions = "auto"
+    """Train on slices (`2d`) or on volumes (`3d`); `auto` decides from spacing, number of slices
+    and annotation."""
+    network: str = "auto"
+    """Network by name: `unet`, `vnet`, MONAI's `basicunet`, `segresnet`, `swinunetr`, `dynunet`.
+    `auto`: the U-Net; for preset `paper` in 3-D the V-Net."""
     minutes: Annotated[float, Gt(0)] | None = None
     """Time budget in minutes, preparation included. Excludes `steps`."""
     steps: Annotated[int, Ge(1)] | None = None
@@ -35,8 +43,22 @@ class TrainingConfig:
     """Weight β of the semantic augmentation loss. None: the method's (paper: 0.4)."""
     tsa_strength: Annotated[float, Ge(0), Le(10)] = 0.25
     """Final strength α0 of the semantic augmentation (TSA's default: 0.25)."""
+    tsa_samples: Annotated[int, Ge(0), Le(1000)] = 0
+    """Explicitly drawn augmentations per voxel, M. 0: the closed form, infinitely many."""
+    tsa_direction: Direction = "to-target"
+    """`to-target`: labeled features move to the unlabeled ones (the paper's equations)."""
+    tsa_per_domain: bool = False
+    """Keep the target statistics of each domain (site, scanner) apart."""
     graph_weight: Annotated[float, Ge(0), Le(10)] | None = None
     """Weight γ of the graph-clustering term. None: the method's (0.1)."""
+    graph_alpha: Annotated[float, Gt(1), Le(100)] = 2.0
+    """α_cc of the graph term: pairs below 1/α_cc of the largest affinity repel each other."""
+    graph_clusters: Annotated[int, Ge(2), Le(256)] | None = None
+    """Most clusters k of the graph term. None: twice the classes, background included."""
+    graph_nodes: Annotated[int, Ge(16), Le(4096)] | None = None
+    """Most nodes N of the graph term. None: the preset's (paper: 1024)."""
+    ema_decay: Annotated[float, Ge(0), Le(1)] | None = None
+    """Decay λ of the teacher's moving average. None: the preset's (paper: 0.99)."""
     device: Device = "auto"
     """Where to train; `auto` takes CUDA, then MPS, then the CPU."""
     threads: Annotated[int, Ge(0)] = 0
@@ -45,8 +67,15 @@ class TrainingConfig:
     """Seed of everything random in the run."""
     largest_component: bool = True
     """Keep only the largest connected component of each class in pseudo-labels."""
-    validation_share: Annotated[float, Ge(0), Le(0.5)] = 0.0
-    """Share of the annotated slices held out to measure Dice."""
+    validation_share: Annotated[float, Ge(0), Le(0.5)] | None = None
+    """Share of the annotated slices held out to measure Dice. None: a tenth where there are
+    enough of them (50 or more), else none."""
+    early_stop: bool = True
+    """End when Dice on the held-out slices has not risen for a third of the budget."""
+    mixed_precision: bool = True
+    """Half precision where the GPU gains from it; the CPU always takes full precision."""
+    compile: bool = False
+    """Compile the networks with `torch.compile`: slow to start, faster steps."""
     overlay_interval_s: Annotated[float, Gt(0)] = 0.8
     """Seconds between two predictions of the watched slice."""
     event_interval_s: Annotated[float, Ge(0)] = 0.25

@@ -101,7 +101,7 @@ def fit(
         store = build_store(
             cases,
             plan,
-            validation_share=config.validation_share,
+            validation_share=config.validation_share or 0.0,
             seed=config.seed,
             cache=cache,
         )

@@ -25,6 +25,9 @@ from napari_transmedseg.engine.config import (
     TrainingConfig,
 )
 
+_AUTO = -1
+"""Stands for a setting that the training decides itself."""
+
 
 class AdvancedEdit(QWidget):
     """Edits the fields of `TrainingConfig` that are no budget."""
@@ -41,9 +44,12 @@ class AdvancedEdit(QWidget):
         self.graph_weight = _weight(DEFAULT_GRAPH_WEIGHT, "Weight of the graph-clustering term")
         self.tsa_weight = _weight(DEFAULT_TSA_WEIGHT, "Weight of the semantic augmentation term")
         self.validation_share = QSpinBox()
-        self.validation_share.setRange(0, 50)
+        self.validation_share.setRange(_AUTO, 50)
+        self.validation_share.setSpecialValueText("auto")
         self.validation_share.setSuffix(" %")
-        self.validation_share.setToolTip("Annotated slices held out to measure Dice")
+        self.validation_share.setToolTip(
+            "Annotated slices held out to measure Dice; auto: a tenth where there are enough"
+        )
         self.largest_component = QCheckBox("one piece per class")
         self.largest_component.setToolTip("Keep only the largest piece of each class in a slice")
         self.start_fresh = QCheckBox("begin afresh")
@@ -79,13 +85,14 @@ class AdvancedEdit(QWidget):
 
     def value(self) -> dict[str, Any]:
         """Fields of `TrainingConfig`; a weight that the method lacks is None."""
+        held_out = self.validation_share.value()
         return {
             "method": self.method.currentText(),
             "preset": self.preset.currentText(),
             "device": self.device.currentText(),
             "graph_weight": self.graph_weight.value() if self.graph_weight.isEnabled() else None,
             "tsa_weight": self.tsa_weight.value() if self.tsa_weight.isEnabled() else None,
-            "validation_share": self.validation_share.value() / 100,
+            "validation_share": None if held_out == _AUTO else held_out / 100,
             "largest_component": self.largest_component.isChecked(),
             "seed": self.seed.value(),
         }
@@ -99,7 +106,8 @@ class AdvancedEdit(QWidget):
             graph, tsa = config.graph_weight, config.tsa_weight
             self.graph_weight.setValue(DEFAULT_GRAPH_WEIGHT if graph is None else graph)
             self.tsa_weight.setValue(DEFAULT_TSA_WEIGHT if tsa is None else tsa)
-            self.validation_share.setValue(round(100 * config.validation_share))
+            share = config.validation_share
+            self.validation_share.setValue(_AUTO if share is None else round(100 * share))
             self.largest_component.setChecked(config.largest_component)
             self.seed.setValue(config.seed)
             self._enable_weights()
