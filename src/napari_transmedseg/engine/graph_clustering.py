@@ -63,7 +63,7 @@ class GraphClustering(nn.Module):
         """
         valid_B1N = _valid_nodes(features_BAYX, valid_BYX)
         with torch.autocast(features_BAYX.device.type, enabled=False):
-            nodes_BAN = normalized_nodes(features_BAYX.float(), valid_B1N)
+            nodes_BAN = normalized_nodes(self._working(features_BAYX), valid_B1N)
             assignment_BKN = self._assign(nodes_BAN)
             if valid_B1N is not None:
                 assignment_BKN = assignment_BKN * valid_B1N
@@ -71,7 +71,11 @@ class GraphClustering(nn.Module):
 
     def assign(self, features_BAYX: Tensor) -> Tensor:
         """Soft cluster of each node, (B, K, N)."""
-        return self._assign(normalized_nodes(features_BAYX.float()))
+        return self._assign(normalized_nodes(self._working(features_BAYX)))
+
+    def _working(self, features_BAYX: Tensor) -> Tensor:
+        """As the term's own weights: single precision, unless someone made them double."""
+        return features_BAYX.to(self.output.weight.dtype)
 
     def _assign(self, nodes_BAN: Tensor) -> Tensor:
         passed_BHN = _propagate(nodes_BAN, _apply(self.convolution, nodes_BAN))

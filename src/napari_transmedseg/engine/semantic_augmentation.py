@@ -25,6 +25,7 @@ from napari_transmedseg.engine.class_statistics import (
     ready_classes,
     shrink_covariance,
 )
+from napari_transmedseg.engine.one_hot import one_hot_rows
 
 Direction = Literal["to-target", "to-source"]
 
@@ -90,9 +91,11 @@ def augmentation_table(
     with torch.autocast(weight_CA.device.type, enabled=False):
         weight_CA = weight_CA.to(covariance_CAA.dtype)
         difference_CCA = weight_CA.unsqueeze(0) - weight_CA.unsqueeze(1)
-        shift_CC = (difference_CCA @ mean_shift_CA.unsqueeze(-1)).squeeze(-1)
-        spread_CC = ((difference_CCA @ covariance_CAA) * difference_CCA).sum(-1)
-        table_CC = strength * (shift_CC + 0.5 * spread_CC)
+        # Δμ_y + Σ_y Δw_c / 2, whose product with Δw_c is both terms at once.
+        moved_CCA = torch.baddbmm(
+            mean_shift_CA.unsqueeze(1), difference_CCA, covariance_CAA, alpha=0.5
+        )
+        table_CC = strength * (moved_CCA * difference_CCA).sum(-1)
     if ready_C is None:
         return table_CC
     return torch.where(ready_C.unsqueeze(1), table_CC, torch.zeros_like(table_CC))
@@ -115,13 +118,10 @@ def transferable_cross_entropy(logits_NC: Tensor, labels_N: Tensor, table_CC: Te
     Tensor
         Scalar; exactly 0 with zero gradients where no voxel is labeled.
     """
-    num_classes = table_CC.shape[0]
-    labels_N = labels_N.flatten()
-    classes_C1 = torch.arange(num_classes, device=labels_N.device).unsqueeze(1)
-    one_hot_CN = (labels_N == classes_C1).to(table_CC.dtype)
-    count = ((labels_N >= 0) & (labels_N < num_classes)).sum()
     with torch.autocast(logits_NC.device.type, enabled=False):
+        one_hot_CN = one_hot_rows(labels_N, len(table_CC), table_CC.dtype)
         logits_CN = logits_NC.transpose(0, 1).flatten(1).to(table_CC.dtype)
         moved_CN = torch.addmm(logits_CN, table_CC.t(), one_hot_CN)
         log_probability_CN = moved_CN.log_softmax(0)
-        return -(log_probability_CN * one_hot_CN).sum() / count.clamp(min=1)
+        total = torch.dot(log_probability_CN.flatten(), one_hot_CN.flatten())
+        return -total / one_hot_CN.sum().clamp(min=1)
