@@ -81,7 +81,7 @@ def test_without_variance_the_bound_is_the_loss_of_the_shifted_features():
 @settings(max_examples=50, deadline=None)
 @given(
     num_voxels=st.integers(1, 60),
-    num_classes=st.integers(2, 20),
+    num_classes=st.integers(2, 21),
     num_features=st.integers(1, 20),
     strength=st.floats(0, 2),
     seed=st.integers(0, 10_000),
