@@ -119,7 +119,7 @@ def test_a_supervised_run_stays_supervised(run):
 @pytest.mark.parametrize("spoil", [_invert, _blind])
 def test_a_failing_teacher_is_not_trusted_until_it_recovers(run, spoil):
     run.state.phase = "self-training"
-    run.state.predicted_share = [0.7, 0.15, 0.15]
+    run.state.predicted_share = torch.tensor([0.7, 0.15, 0.15])
     assert not _of(Notice, _look(run)) and run.state.trusted
     good = copy.deepcopy(run.state.teacher)
 
@@ -137,26 +137,27 @@ def test_a_failing_teacher_is_not_trusted_until_it_recovers(run, spoil):
 
 def test_a_class_that_vanishes_from_the_proposals_is_not_trusted(run):
     run.state.phase = "self-training"
-    run.state.predicted_share = [0.85, 0.15, 0.001]
+    run.state.predicted_share = torch.tensor([0.85, 0.15, 0.001])
     (notice,) = _of(Notice, _look(run))
     assert not run.state.trusted and "proposals for core" in notice.sentence
 
 
 def test_monitors_tell_every_class(run):
     run.state.phase = "self-training"
-    run.state.predicted_share = [0.7, 0.15, 0.15]
+    run.state.predicted_share = torch.tensor([0.7, 0.15, 0.15])
     reports = _of(MonitorReport, _look(run, entropy=0.7))
     by_name = {(report.name, report.class_name): report for report in reports}
     assert by_name["entropy", ""].light == "warning"
     for name in ("ring", "core"):
         assert by_name["teacher_dice", name].light == "ok"
-        assert by_name["count", name].light != "ok"  # nothing was counted yet
+        for side in ("source", "target"):  # nothing was counted yet
+            assert by_name[f"{side}_count", name].light != "ok"
         assert "annotate" in by_name["count", name].sentence
 
 
 def test_uncertainty_and_modes_are_watched_for_every_class(run):
     run.state.phase = "self-training"
-    run.state.predicted_share = [0.7, 0.15, 0.15]
+    run.state.predicted_share = torch.tensor([0.7, 0.15, 0.15])
     reports = _of(MonitorReport, _look(run))
     for name in ("entropy", "multi_modal"):
         of_class = {r.class_name: r.value for r in reports if r.name == name and r.class_name}

@@ -22,7 +22,7 @@ from napari_transmedseg.engine.events import (
     TrainingFinished,
     TrainingStarted,
 )
-from napari_transmedseg.engine.recipe import RECIPES
+from napari_transmedseg.engine.recipe import recipe_of
 from napari_transmedseg.engine.trainer import fit
 from napari_transmedseg.errors import PlanError, TrainingError
 
@@ -54,8 +54,9 @@ def _of(kind, events):
 
 def _learned(path):
     content = load_checkpoint(path)
-    parts = ("student", "teacher", "source", "target", "graph")
-    learned = {f"{part}.{k}": v for part in parts for k, v in (content[part] or {}).items()}
+    parts = {name: content[name] for name in ("student", "teacher", "source", "graph")}
+    parts["target"] = content["targets"][0]
+    learned = {f"{part}.{k}": v for part, of in parts.items() for k, v in (of or {}).items()}
     return learned | {"generator": content["generator"]}
 
 
@@ -106,13 +107,13 @@ def test_self_training_begins_by_competence_after_its_share_of_the_budget(whole_
     events, _ = whole_run
     (changed,) = _of(PhaseChanged, events)
     assert changed.phase == "self-training"
-    share = RECIPES["default"].warmup_share * LONG["steps"]
+    share = recipe_of(config(), 2).warmup_share * LONG["steps"]
     assert changed.step >= share and changed.step % 25 == 0
     (dice,) = [event for event in _of(DiceReport, events) if event.step == changed.step]
-    assert dice.annotated["organ"] >= RECIPES["default"].competence
+    assert dice.annotated["organ"] >= recipe_of(config(), 2).competence
     for earlier in _of(DiceReport, events):
         if share <= earlier.step < changed.step:
-            assert earlier.annotated["organ"] < RECIPES["default"].competence
+            assert earlier.annotated["organ"] < recipe_of(config(), 2).competence
     for report in _of(StepReport, events):
         self_training = report.step > changed.step
         assert report.phase == ("self-training" if self_training else "warm-up")

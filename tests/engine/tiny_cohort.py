@@ -9,8 +9,9 @@ import torch
 
 from napari_transmedseg.engine.cases import TrainingCase
 from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.engine.images import ImageStore, build_store
 from napari_transmedseg.engine.plan import TrainingPlan, plan_training
-from napari_transmedseg.engine.sampling import Sampler, SliceStore, build_store
+from napari_transmedseg.engine.sampling import Sampler
 from napari_transmedseg.engine.state import TrainingState, make_state
 from napari_transmedseg.engine.step import train_step
 from napari_transmedseg.imaging.geometry import Geometry
@@ -116,10 +117,11 @@ class Run:
     ) -> None:
         torch.set_num_threads(1)
         self.plan = plan
-        self.store: SliceStore = build_store(
+        self.store: ImageStore = build_store(
             cases or cohort(), plan, validation_share=0, seed=seed, cache=None
         )
-        self.state: TrainingState = make_state(plan, num_slices=self.store.num_slices, seed=seed)
+        num_slices = self.store.num_images * self.store.slices_per_image
+        self.state: TrainingState = make_state(plan, num_slices=num_slices, seed=seed)
         if self_training:
             self.state.phase, self.state.self_training_start = "self-training", 0.0
         self.state.student.train()

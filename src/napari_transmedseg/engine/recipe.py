@@ -1,17 +1,23 @@
 """The two presets: how a run trains, in everything that is not asked of the user."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from napari_transmedseg.engine.augment import STRONG, WEAK, AugmentationRanges
-from napari_transmedseg.engine.config import Preset
+from napari_transmedseg.engine.config import Preset, TrainingConfig
 from napari_transmedseg.engine.preprocess import Normalisation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
-    """Optimizer, batch, augmentation and pseudo-label rules of a preset."""
+    """Network, optimizer, batch, augmentation and pseudo-label rules of a preset."""
 
+    network: str
+    """Where none is asked for by name."""
+    channels: tuple[int, ...]
+    """Feature channels per level, finest first."""
+    whole_images: bool
+    """Look at whole images instead of a window around what is annotated."""
     optimizer: Literal["adamw", "sgd"]
     learning_rate: float
     weight_decay: float
@@ -37,9 +43,9 @@ class Recipe:
     """Most positions of the encoder level that the graph term clusters."""
     statistics_voxels: int
     """Most voxels of a class that one step adds to the memory module."""
-    calibration_slices: int
-    """Slices on which the teacher's BatchNorm is measured anew at every look at it; the kept
-    model's on four times as many. 0: the running averages, as published."""
+    calibration_images: int
+    """Images (patches in 3-D) on which the teacher's BatchNorm is measured anew at every look at
+    it; the kept model's on four times as many. 0: the running averages, as published."""
     dropout: tuple[float, ...] = ()
     """Rate of each encoder level of the student; needs PyTorch's global generator."""
     competence: float = 0.85
@@ -47,12 +53,20 @@ class Recipe:
     begin."""
     held_out_competence: float = 0.7
     """The same on held-out slices, which decide for the classes that they show."""
+    step_decay: tuple[int, float] | None = None
+    """Multiply the learning rate by the second number every so many steps, as published for
+    volumes, instead of the polynomial decay."""
     ramp_steps: int = 100
     """Steps over which the pseudo-label and graph terms grow to their weight."""
 
 
-RECIPES: dict[Preset, Recipe] = {
+_PAPER_CHANNELS = (16, 32, 64, 128, 256)
+
+_RECIPES_2D: dict[Preset, Recipe] = {
     "default": Recipe(
+        network="unet",
+        channels=_PAPER_CHANNELS,
+        whole_images=False,
         optimizer="adamw",
         learning_rate=2e-3,
         weight_decay=1e-2,
@@ -68,9 +82,12 @@ RECIPES: dict[Preset, Recipe] = {
         normalisation="z-score",
         graph_nodes=256,
         statistics_voxels=1024,
-        calibration_slices=64,
+        calibration_images=64,
     ),
     "paper": Recipe(
+        network="unet",
+        channels=_PAPER_CHANNELS,
+        whole_images=True,
         optimizer="sgd",
         learning_rate=0.01,
         weight_decay=1e-4,
@@ -86,7 +103,38 @@ RECIPES: dict[Preset, Recipe] = {
         normalisation="unit",
         graph_nodes=1024,
         statistics_voxels=4096,
-        calibration_slices=0,
+        calibration_images=0,
         dropout=(0.05, 0.1, 0.2, 0.3, 0.5),
     ),
 }
+
+_RECIPES_3D: dict[Preset, Recipe] = {
+    "default": replace(
+        _RECIPES_2D["default"],
+        channels=(8, 16, 32, 64),
+        batch_size=2,
+        graph_nodes=512,
+        calibration_images=8,
+    ),
+    # The papers' protocol on LA (METHOD 6): V-Net, batches of 8 (4 labeled), z-score.
+    "paper": replace(
+        _RECIPES_2D["paper"],
+        network="vnet",
+        batch_size=4,
+        step_decay=(2500, 0.1),
+        augmentation=replace(WEAK, rotation_deg=0.0),
+        normalisation="z-score",
+        dropout=(),
+    ),
+}
+
+
+def recipe_of(config: TrainingConfig, dims: int) -> Recipe:
+    """The preset's recipe for slices or volumes, with what a config asks for otherwise."""
+    recipe = (_RECIPES_2D if dims == 2 else _RECIPES_3D)[config.preset]
+    changes: dict[str, Any] = {}
+    if config.ema_decay is not None:
+        changes["ema_decay"] = config.ema_decay
+    if config.graph_nodes is not None:
+        changes["graph_nodes"] = config.graph_nodes
+    return replace(recipe, **changes)

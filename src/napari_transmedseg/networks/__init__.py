@@ -1,7 +1,12 @@
 """Segmentation networks by name; each returns logits, features and encoder maps."""
 
 from napari_transmedseg.networks.output import NetworkOutput, SegmentationNetwork
-from napari_transmedseg.networks.registry import build_network, network_names, register_network
+from napari_transmedseg.networks.registry import (
+    build_network,
+    network_names,
+    register_network,
+    required_multiple,
+)
 from napari_transmedseg.networks.tap import TappedNetwork
 
 __all__ = [
@@ -11,4 +16,5 @@ __all__ = [
     "build_network",
     "network_names",
     "register_network",
+    "required_multiple",
 ]

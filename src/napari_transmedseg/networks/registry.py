@@ -101,3 +101,11 @@ def build_network(
     if isinstance(network, SegmentationNetwork):
         return network
     return TappedNetwork(network, in_channels=in_channels, num_classes=num_classes, dims=dims)
+
+
+def required_multiple(name: str, *, dims: int, channels: tuple[int, ...]) -> int:
+    """Number by which the sides of a network's input must divide; errors as `build_network`."""
+    if name in ("unet", "vnet"):
+        return int(2 ** (len(channels) - 1))
+    network = build_network(name, in_channels=1, num_classes=2, dims=dims, channels=channels)
+    return network.downsampling
