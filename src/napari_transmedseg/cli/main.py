@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "export": "Write masks that lie exactly on their images.",
     "evaluate": "Compare predictions with references: Dice per case and class.",
     "info": "Show what is in image files.",
+    "benchmark": "Compare methods on a data set: a declared experiment.",
 }
 USAGE_ERROR = 2
 INTERRUPTED = 130

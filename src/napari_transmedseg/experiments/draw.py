@@ -34,6 +34,9 @@ class Draw:
     slices: dict[str, tuple[int, ...]]
     """Annotated slices by case id."""
     test: tuple[DataSetCase, ...]
+    """Measured cases."""
+    held_out: bool
+    """Whether the training does not see the measured cases at all."""
     attempt: int = 0
     """Draws that were thrown away because a class was missing."""
 
@@ -72,6 +75,7 @@ def draw_cases(data: DataSet, setup: Setup, slice_axis: int, seed: int) -> Draw:
                 annotations=annotations,
                 slices=slices,
                 test=tuple(_measured(training, test, slices)),
+                held_out=bool(test),
                 attempt=attempt,
             )
         if setup.labeling.groups and setup.labeling.slices_per_case is None:
@@ -132,10 +136,13 @@ def on_image(label_map: LabelMap, image: Volume, case_id: str) -> LabelMap:
 
 
 def _first_groups(cases: Sequence[DataSetCase], setup: Setup) -> list[DataSetCase]:
-    most = setup.split.max_groups
+    split, most = setup.split, setup.split.max_groups
+    wanted = set(setup.labeling.groups) | set(split.test_groups)
+    if split.train_groups and not split.test_others:
+        allowed = wanted | set(split.train_groups)
+        cases = [case for case in cases if case.group in allowed]
     if most is None:
         return list(cases)
-    wanted = set(setup.labeling.groups) | set(setup.split.test_groups)
     others = [group for group in _groups(cases) if group not in wanted]
     kept = wanted | set(others[: max(0, most - len(wanted))])
     return [case for case in cases if case.group in kept]
@@ -144,7 +151,9 @@ def _first_groups(cases: Sequence[DataSetCase], setup: Setup) -> list[DataSetCas
 def _held_out(cases: Sequence[DataSetCase], setup: Setup) -> set[str]:
     split = setup.split
     if split.test_groups:
-        return set(split.test_groups)
+        return set(split.test_groups) & set(_groups(cases))
+    if split.test_others:
+        return set(_groups(cases)) - set(split.train_groups)
     if split.use_own:
         return {case.group for case in cases if case.split in ("validation", "test")}
     groups = [group for group in _groups(cases) if group not in setup.labeling.groups]

@@ -40,7 +40,11 @@ class Split:
     """
 
     test_groups: tuple[str, ...] = ()
-    """These persons are held out."""
+    """These persons are held out; where none of them is there, nobody is."""
+    train_groups: tuple[str, ...] = ()
+    """These persons are trained on; others that are not held out take no part."""
+    test_others: bool = False
+    """Hold out who is not in `train_groups`; where nobody else is there, nobody is."""
     test_share: float = 0.0
     """Share of the persons that is held out, drawn once for all runs."""
     use_own: bool = False
@@ -84,6 +88,8 @@ class Row:
     label: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings that differ from the setup's."""
+    labeling: Labeling | None = None
+    """Annotation that differs from the setup's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,6 +124,27 @@ class Experiment:
         """The experiment with some of its rows."""
         return replace(self, rows=tuple(self.row(label) for label in labels))
 
+    def on(self, other: Experiment) -> Experiment:
+        """The rows of this experiment with the setup and seeds of another.
+
+        Raises
+        ------
+        ExperimentError
+            If a row's annotation belongs to this setup.
+        """
+        if any(row.labeling is not None for row in self.rows):
+            raise ExperimentError(
+                f"Expected rows that fit any data, found that those of {self.name} have their own "
+                "annotation; run it on its own data."
+            )
+        return replace(
+            self,
+            name=f"{self.name}-on-{other.name}",
+            title=f"{self.title}. Data: {other.title}",
+            setup=other.setup,
+            seeds=other.seeds,
+        )
+
     def with_budget(self, *, minutes: float | None, steps: int | None) -> Experiment:
         """The experiment with another budget; unchanged where both are None."""
         if minutes is None and steps is None:
@@ -127,6 +154,11 @@ class Experiment:
     def expected_s(self) -> float:
         """Seconds of training in one lane."""
         return len(self.rows) * len(self.seeds) * self.setup.expected_s()
+
+
+def setup_of(setup: Setup, row: Row) -> Setup:
+    """The setup with the row's own annotation, where it has one."""
+    return setup if row.labeling is None else replace(setup, labeling=row.labeling)
 
 
 def config_of(setup: Setup, row: Row, seed: int, threads: int = 0) -> TrainingConfig:

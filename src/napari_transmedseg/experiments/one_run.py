@@ -29,7 +29,7 @@ from napari_transmedseg.experiments.draw import (
     on_image,
     sectors_of,
 )
-from napari_transmedseg.experiments.experiment import Setup, config_of
+from napari_transmedseg.experiments.experiment import Setup, config_of, setup_of
 from napari_transmedseg.experiments.request import RESULT_FILE, RunRequest, as_dict, read_request
 from napari_transmedseg.experiments.sources import SOURCES, open_source
 from napari_transmedseg.imaging.atomic import write_bytes
@@ -68,7 +68,7 @@ def run(request: RunRequest, folder: Path) -> dict[str, Any]:
     """
     data = open_source(request.setup.source, request.data)
     axis = _slice_axis(data, request.setup)
-    draw = draw_cases(data, request.setup, axis, request.seed)
+    draw = draw_cases(data, setup_of(request.setup, request.row), axis, request.seed)
     names = class_names_of(data, request.setup)
     config = config_of(request.setup, request.row, request.seed, int(request.core is not None))
     training = folder / "training"
@@ -88,6 +88,7 @@ def run(request: RunRequest, folder: Path) -> dict[str, Any]:
         "annotated_slices": draw.slices,
         "draws_thrown_away": draw.attempt,
         "training_cases": len(draw.training),
+        "held_out": draw.held_out or bool(request.setup.split.test_source),
         **trained,
         **measured,
     }
@@ -196,6 +197,7 @@ def _measure(
         )
     return {
         "evaluation_s": time.monotonic() - begin,
+        "classes_measured": list(measured_names),
         "means": mean_scores(scores),
         "cases": [dataclasses.asdict(case) for case in scores],
     }

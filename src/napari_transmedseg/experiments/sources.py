@@ -11,6 +11,11 @@ from napari_transmedseg.imaging.data_sets import DataSet, read_data_set
 from napari_transmedseg.imaging.data_sets.acdc import CLASS_NAMES as ACDC_CLASSES
 from napari_transmedseg.imaging.data_sets.acdc import acdc_group
 from napari_transmedseg.imaging.data_sets.case import Spacing, own_group
+from napari_transmedseg.imaging.data_sets.folder_pair import (
+    is_folder_pair,
+    read_folder_pair,
+    stored_type,
+)
 from napari_transmedseg.imaging.data_sets.png_slices import read_png_pairs, sunnybrook_patient
 
 SUNNYBROOK_MM = (8.0, 1.25, 1.25)
@@ -45,6 +50,11 @@ SOURCES: dict[str, Source] = {
         where="Task04_Hippocampus of http://medicaldecathlon.com (CC BY-SA 4.0)",
         layout=f"{_PAIRS}, or the unpacked archive with dataset.json",
         class_names=("anterior", "posterior"),
+        read=lambda folder: (
+            read_folder_pair(folder, domain_of=stored_type)
+            if is_folder_pair(folder)
+            else read_data_set(folder)
+        ),
     ),
     "acdc": Source(
         title="ACDC, cardiac cine MR",

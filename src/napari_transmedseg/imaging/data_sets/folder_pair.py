@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+import nibabel as nib
+
 from napari_transmedseg.errors import DataSetError
 from napari_transmedseg.imaging.data_sets.case import DataSet, DataSetCase, own_group
 from napari_transmedseg.imaging.io import case_id_of, find_images, read_labels, read_volume
@@ -19,7 +21,12 @@ def is_folder_pair(folder: Path) -> bool:
     return (folder / "images").is_dir() and (folder / "labels").is_dir()
 
 
-def read_folder_pair(folder: Path, *, group_of: Callable[[str], str] = own_group) -> DataSet:
+def read_folder_pair(
+    folder: Path,
+    *,
+    group_of: Callable[[str], str] = own_group,
+    domain_of: Callable[[Path], str] | None = None,
+) -> DataSet:
     """Pair `images/<case>` with `labels/<case>`, each in any readable format.
 
     Parameters
@@ -28,6 +35,8 @@ def read_folder_pair(folder: Path, *, group_of: Callable[[str], str] = own_group
         Holds the two folders; both are searched to the bottom.
     group_of
         Person of a case id.
+    domain_of
+        Site or scanner of an image file, where its path or header tells.
 
     Returns
     -------
@@ -57,11 +66,17 @@ def read_folder_pair(folder: Path, *, group_of: Callable[[str], str] = own_group
             load_image=partial(read_volume, path),
             load_labels=partial(read_labels, labels[case_id]) if case_id in labels else None,
             group=group_of(case_id),
+            domain="" if domain_of is None else domain_of(path),
         )
         for case_id, path in sorted(images.items())
     )
     notes = unpaired_notes(sorted(images.keys() - labels.keys()), sorted(labels.keys() - images))
     return DataSet(cases=cases, notes=notes)
+
+
+def stored_type(path: Path) -> str:
+    """Data type in which a NIfTI file stores its voxels, such as `uint8`."""
+    return str(nib.load(path).get_data_dtype())
 
 
 def unpaired_notes(without_labels: Sequence[str], without_image: Sequence[str]) -> tuple[str, ...]:
