@@ -14,6 +14,8 @@ from napari_transmedseg.cli.console import (
     out,
     print_json,
 )
+from napari_transmedseg.cli.interrupt import stop_on_interrupt
+from napari_transmedseg.engine.control import TrainingControl
 
 if TYPE_CHECKING:
     from napari_transmedseg.experiments.experiment import Experiment
@@ -121,26 +123,30 @@ def _list(*, json: bool) -> int:
 
 
 def _run(experiment: "Experiment", data: Path, folder: Path, *, lanes: int, json: bool) -> int:
-    from napari_transmedseg.experiments.runner import ExperimentDone, run_experiment
+    from napari_transmedseg.cli.main import INTERRUPTED
+    from napari_transmedseg.experiments.runner import ExperimentDone, RunDone, run_experiment
     from napari_transmedseg.experiments.table import TABLE_JSON, TABLE_MD, write_tables
 
-    failed = 0
-    events = run_experiment(experiment, data=data, out=folder, lanes=lanes)
-    try:
-        for event in events:
+    failed, control = 0, TrainingControl()
+    with stop_on_interrupt(control):
+        for event in run_experiment(
+            experiment, data=data, out=folder, lanes=lanes, control=control
+        ):
             if json:
                 print_json({"event": type(event).__name__, **asdict(event)}, indent=None)
             else:
                 _say(event)
+            if isinstance(event, RunDone | ExperimentDone):
+                write_tables(experiment, folder)
             if isinstance(event, ExperimentDone):
                 failed = event.failed
-            write_tables(experiment, folder)
-    finally:
-        events.close()
+    if control.stop_requested:
+        err().print("The same command goes on with what is missing.")
+        return INTERRUPTED
     if not json:
         out().print((folder / TABLE_MD).read_text(encoding="utf-8"), markup=False)
         err().print(f"Tables and results: {folder}")
-    elif (folder / TABLE_JSON).exists():
+    else:
         print((folder / TABLE_JSON).read_text(encoding="utf-8"), end="")
     return FAILED if failed else 0
 

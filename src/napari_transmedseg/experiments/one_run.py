@@ -35,7 +35,7 @@ from napari_transmedseg.experiments.sources import SOURCES, open_source
 from napari_transmedseg.imaging.atomic import write_bytes
 from napari_transmedseg.imaging.data_sets import DataSet, DataSetCase
 from napari_transmedseg.imaging.geometry import PLANE_AXES, acquisition_axis
-from napari_transmedseg.imaging.volume import LabelMap, Volume
+from napari_transmedseg.imaging.volume import LabelArray, LabelMap, Volume
 from napari_transmedseg.project.run import hardware, versions
 
 FAILED = 1
@@ -180,6 +180,7 @@ def _measure(
 
     begin = time.monotonic()
     predictor = load_predictor(checkpoint, config.device, config.threads)
+    labeling = setup_of(request.setup, request.row).labeling
     values, measured_names = _measured_classes(request.setup, names)
     scores = []
     for case, image, reference in _test_cases(request, draw, axis):
@@ -198,7 +199,7 @@ def _measure(
     return {
         "evaluation_s": time.monotonic() - begin,
         "classes_measured": list(measured_names),
-        "means": mean_scores(scores),
+        "means": mean_scores(scores, by_domain=bool(labeling.domains)),
         "cases": [dataclasses.asdict(case) for case in scores],
     }
 
@@ -225,12 +226,12 @@ def _measured_classes(setup: Setup, names: Sequence[str]) -> tuple[tuple[int, ..
     return source.class_values, source.class_names
 
 
-def _renumber(labels: np.ndarray[Any, Any], values: Sequence[int]) -> np.ndarray[Any, Any]:
+def _renumber(labels: LabelArray, values: Sequence[int]) -> LabelArray:
     """Class `values[i]` becomes i + 1, all others background."""
-    table = np.zeros(256, labels.dtype)
+    renumbered = np.zeros_like(labels)
     for index, value in enumerate(values, 1):
-        table[value] = index
-    return table[labels]
+        renumbered[labels == value] = index
+    return renumbered
 
 
 def _plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.errors import ExperimentError
 from napari_transmedseg.experiments.experiment import Experiment, Row, config_of
 from napari_transmedseg.experiments.request import (
@@ -77,7 +78,7 @@ class RunFailed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExperimentDone:
-    """Everything was tried."""
+    """Everything was tried, or a stop was requested."""
 
     results: tuple[Path, ...]
     failed: int
@@ -87,11 +88,16 @@ RunnerEvent = RunSkipped | RunStarted | RunDone | RunFailed | ExperimentDone
 
 
 def run_experiment(
-    experiment: Experiment, *, data: Path, out: Path, lanes: int = 1
+    experiment: Experiment,
+    *,
+    data: Path,
+    out: Path,
+    lanes: int = 1,
+    control: TrainingControl | None = None,
 ) -> Iterator[RunnerEvent]:
     """Run what has no result yet, and tell how it goes.
 
-    Ending the iteration early (Ctrl-C, `close`) ends the running processes; their runs begin
+    A stop request, or ending the iteration early, ends the running processes; their runs begin
     anew next time. With several lanes every run has one core of its own.
 
     Parameters
@@ -102,6 +108,8 @@ def run_experiment(
         Gets `runs/<row>-seed<seed>/` with request, log and result.
     lanes
         Runs side by side.
+    control
+        Its stop request is honoured at once.
 
     Raises
     ------
@@ -127,7 +135,8 @@ def run_experiment(
             else:
                 jobs.append(job)
     failed = 0
-    for event in _Lanes(jobs, [cores[lane] if lanes > 1 else None for lane in range(lanes)]).run():
+    pinned = [cores[lane] if lanes > 1 else None for lane in range(lanes)]
+    for event in _Lanes(jobs, pinned, control or TrainingControl()).run():
         failed += isinstance(event, RunFailed)
         yield event
     yield ExperimentDone(results=results_of(experiment, out), failed=failed)
@@ -232,14 +241,14 @@ class _Running:
 class _Lanes:
     """Keeps every lane busy until there are no jobs left."""
 
-    def __init__(self, jobs: list[_Job], cores: list[int | None]) -> None:
+    def __init__(self, jobs: list[_Job], cores: list[int | None], control: TrainingControl) -> None:
         self.waiting, self.total = list(jobs), len(jobs)
-        self.cores = cores
+        self.cores, self.control = cores, control
         self.running: dict[int, _Running] = {}
 
     def run(self) -> Iterator[RunnerEvent]:
         try:
-            while self.waiting or self.running:
+            while (self.waiting or self.running) and not self.control.stop_requested:
                 yield from self._fill()
                 yield from self._collect()
                 time.sleep(_POLL_S if self.running else 0)

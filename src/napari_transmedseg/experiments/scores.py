@@ -76,8 +76,10 @@ def score_case(
     )
 
 
-def mean_scores(cases: Sequence[CaseScores]) -> dict[str, dict[str, Any]]:
-    """Means by group: `annotated` and `unannotated` cases, `all`, and `domain …` of several.
+def mean_scores(
+    cases: Sequence[CaseScores], *, by_domain: bool = False
+) -> dict[str, dict[str, Any]]:
+    """Means by group: `annotated` and `unannotated` cases, `all`, and `domain …` if asked for.
 
     The mean goes over cases, then over classes. Groups without a case are absent; `cases` says
     how many each has.
@@ -87,8 +89,8 @@ def mean_scores(cases: Sequence[CaseScores]) -> dict[str, dict[str, Any]]:
         "unannotated": [case for case in cases if not case.annotated],
         "all": list(cases),
     }
-    domains = sorted({case.domain for case in cases})
-    if len(domains) > 1:
+    if by_domain:
+        domains = sorted({case.domain for case in cases})
         groups |= {f"domain {name}": [c for c in cases if c.domain == name] for name in domains}
     return {
         name: {"cases": len(group), **{metric: _mean(group, metric) for metric in METRICS}}

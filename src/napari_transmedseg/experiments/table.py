@@ -59,6 +59,7 @@ def write_tables(experiment: Experiment, out: Path) -> str:
     str
         The Markdown.
     """
+    out.mkdir(parents=True, exist_ok=True)
     results = [json.loads(path.read_bytes()) for path in results_of(experiment, out)]
     text = markdown(experiment, results)
     write_bytes(out / TABLE_MD, text.encode())
@@ -107,6 +108,7 @@ def markdown(experiment: Experiment, results: Sequence[dict[str, Any]]) -> str:
     if not results:
         return "\n\n".join([*parts, "No run has finished."]) + "\n"
     parts += [_facts(results), _overview(experiment, results)]
+    parts.append(f"### All metrics, mean over classes\n\n{_all_metrics(experiment, results)}")
     parts += [
         f"### {METRIC_TITLES[metric]} per class{_unit(metric, results)}\n\n"
         + _per_class(experiment, results, metric)
@@ -157,10 +159,6 @@ def _facts(results: Sequence[dict[str, Any]]) -> str:
 def _overview(experiment: Experiment, results: Sequence[dict[str, Any]]) -> str:
     groups = _groups(results)
     header = ["method", *(f"Dice, {GROUP_TITLES.get(g, g)}" for g in groups), "single values"]
-    for group in groups:
-        for metric in METRICS[1:]:
-            header.append(f"{METRIC_TITLES[metric]}, {GROUP_TITLES.get(group, group)}"
-                          f"{_unit(metric, results)}")  # fmt: skip
     header += ["wall time", "peak memory", "steps", "self-training", "pseudo-labeled"]
     lines = []
     for row in experiment.rows:
@@ -169,13 +167,22 @@ def _overview(experiment: Experiment, results: Sequence[dict[str, Any]]) -> str:
             continue
         cells = [_text(spread_of(own, _score(group, "dice", MEAN))) for group in groups]
         cells.append(", ".join(_single(result, groups) for result in own))
-        for group in groups:
-            cells += [
-                _text(spread_of(own, _score(group, metric, MEAN)), 2 if metric in _DISTANCES else 3)
-                for metric in METRICS[1:]
-            ]
         lines.append([row.label, *cells, *_cost_cells(own)])
     return _table(header, lines)
+
+
+def _all_metrics(experiment: Experiment, results: Sequence[dict[str, Any]]) -> str:
+    lines = []
+    for row in experiment.rows:
+        own = _of_row(results, row.label)
+        for group in _groups(results) if own else []:
+            cells = [
+                _text(spread_of(own, _score(group, metric, MEAN)), _digits(metric))
+                for metric in METRICS
+            ]
+            lines.append([row.label, GROUP_TITLES.get(group, group), *cells])
+    header = [f"{METRIC_TITLES[metric]}{_unit(metric, results)}" for metric in METRICS]
+    return _table(["method", "cases", *header], lines)
 
 
 def _cost_cells(own: Sequence[dict[str, Any]]) -> list[str]:
@@ -196,14 +203,20 @@ def _single(result: dict[str, Any], groups: Sequence[str]) -> str:
 
 def _per_class(experiment: Experiment, results: Sequence[dict[str, Any]], metric: str) -> str:
     names = results[0]["classes_measured"]
-    digits = 2 if metric in _DISTANCES else 3
     lines = []
     for row in experiment.rows:
         own = _of_row(results, row.label)
         for group in _groups(results) if own else []:
-            cells = [_text(spread_of(own, _score(group, metric, name)), digits) for name in names]
+            cells = [
+                _text(spread_of(own, _score(group, metric, name)), _digits(metric))
+                for name in names
+            ]
             lines.append([row.label, GROUP_TITLES.get(group, group), *cells])
     return _table(["method", "cases", *names], lines)
+
+
+def _digits(metric: str) -> int:
+    return 2 if metric in _DISTANCES else 3
 
 
 def _unit(metric: str, results: Sequence[dict[str, Any]]) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import nibabel as nib
+from nibabel.spatialimages import SpatialImage
 
 from napari_transmedseg.errors import DataSetError
 from napari_transmedseg.imaging.data_sets.case import DataSet, DataSetCase, own_group
@@ -76,7 +78,8 @@ def read_folder_pair(
 
 def stored_type(path: Path) -> str:
     """Data type in which a NIfTI file stores its voxels, such as `uint8`."""
-    return str(nib.load(path).get_data_dtype())
+    image = cast(SpatialImage, nib.load(path))
+    return str(image.get_data_dtype())
 
 
 def unpaired_notes(without_labels: Sequence[str], without_image: Sequence[str]) -> tuple[str, ...]:

@@ -16,6 +16,9 @@ from napari_transmedseg.imaging.io import find_images, read_labels, read_volume
 from napari_transmedseg.imaging.volume import LabelMap, Volume
 
 _IMAGE = re.compile(r"(?:PANCREAS_|image)(\d{4})", re.IGNORECASE)
+_PLACE_NOTE = (
+    "The label files do not say where they lie; look at one of them on its image before you train."
+)
 _LABEL = re.compile(r"^label(\d{4})", re.IGNORECASE)
 
 
@@ -27,9 +30,9 @@ def is_pancreas(folder: Path) -> bool:
 def read_pancreas(folder: Path) -> DataSet:
     """Pair `PANCREAS_NNNN/` (a DICOM series) or `imageNNNN.nii.gz` with `labelNNNN.nii.gz`.
 
-    Cases are named `imageNNNN`, as the split lists of the semi-supervised papers are. A label map
-    that is stored upside down against its DICOM series keeps its own rows only if both lie at the
-    same place; otherwise the reading fails and says so.
+    Cases are named `imageNNNN`, as the split lists of the semi-supervised papers are. Label maps
+    are laid on their images by the direction of their axes: the archive's label files do not say
+    where in the scanner they lie.
 
     Raises
     ------
@@ -57,14 +60,11 @@ def read_pancreas(folder: Path) -> DataSet:
         )
         for number, path in sorted(images.items())
     )
-    return DataSet(
-        cases=cases,
-        class_names=("pancreas",),
-        notes=unpaired_notes(
-            [f"image{number}" for number in sorted(images.keys() - labels.keys())],
-            [f"label{number}" for number in sorted(labels.keys() - images.keys())],
-        ),
+    unpaired = unpaired_notes(
+        [f"image{number}" for number in sorted(images.keys() - labels.keys())],
+        [f"label{number}" for number in sorted(labels.keys() - images.keys())],
     )
+    return DataSet(cases=cases, class_names=("pancreas",), notes=(*unpaired, _PLACE_NOTE))
 
 
 def _images(folder: Path) -> dict[str, Path]:
@@ -86,7 +86,7 @@ def _load_image(path: Path) -> Volume:
 
 
 def _load_labels(path: Path, image_path: Path) -> LabelMap:
-    """Classes on the grid of the image: TCIA's label files count rows the other way."""
+    """Classes on the grid of the image, axis by axis in display order."""
     labels = read_labels(path)
     image = _load_image(image_path)
     if image.geometry.display_shape != labels.geometry.display_shape:
