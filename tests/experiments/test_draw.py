@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cohorts import make_cohort
 
 from napari_transmedseg.errors import DataSetError
 from napari_transmedseg.experiments.draw import class_names_of, draw_cases, sectors_of
@@ -13,7 +14,6 @@ from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project.annotate import annotate_from_labels
 from napari_transmedseg.project.project import Project
-from cohorts import make_cohort
 
 SHAPE_IPL = (8, 10, 10)
 GEOMETRY = Geometry.from_spacing(SHAPE_IPL, orientation="IPL")
@@ -131,7 +131,8 @@ def test_a_rare_class_is_annotated_on_few_slices():
     labeling = Labeling(cases=5, rare_class="two", rare_slices=1)
     rare = draw_cases(cohort(), setup(labeling=labeling), 0, 0)
     shown = sum(
-        int((label_map.array == 2).any(axis=(1, 2)).sum()) for label_map in rare.annotations.values()
+        int((label_map.array == 2).any(axis=(1, 2)).sum())
+        for label_map in rare.annotations.values()
     )
     assert shown == 1
     assert sum(map(len, rare.slices.values())) == 5 * 8 - (5 * 2 - 1)

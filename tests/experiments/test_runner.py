@@ -151,4 +151,5 @@ def test_another_data_set_is_measured_on_the_class_that_it_knows(tmp_path):
     assert result["classes_measured"] == ["LV"]
     assert result["means"]["unannotated"]["cases"] == 1
     assert result["held_out"]
-    assert "Sunnybrook" in " ".join(result["data_notes"]) or result["distance_unit"] != "mm"
+    assert result["distance_unit"] == "mm (nominal)"
+    assert "8×1.25×1.25 mm" in " ".join(result["data_notes"])

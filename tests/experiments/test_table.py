@@ -81,7 +81,7 @@ def test_markdown_has_means_deviations_and_single_values(out):
 
 def test_csv_has_one_value_per_line(out):
     write_tables(EXPERIMENT, out)
-    rows = list(csv.DictReader((out / "table.csv").open()))
+    rows = list(csv.DictReader((out / "table.csv").read_text().splitlines()))
     (value,) = [
         row["value"]
         for row in rows
@@ -90,7 +90,7 @@ def test_csv_has_one_value_per_line(out):
     ]
     assert float(value) == pytest.approx(1.0)
     assert sum(row["metric"] == "wall_s" for row in rows) == 4
-    monitors = list(csv.DictReader((out / "monitors.csv").open()))
+    monitors = list(csv.DictReader((out / "monitors.csv").read_text().splitlines()))
     assert [row["value"] for row in monitors] == ["7.0"] * 4
 
 

@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,8 @@ def run(request: RunRequest, folder: Path) -> dict[str, Any]:
         If the data or the settings do not allow it.
     """
     data = open_source(request.setup.source, request.data)
+    other = request.setup.split.test_source
+    measured_data = open_source(other, request.data) if other else data
     axis = _slice_axis(data, request.setup)
     draw = draw_cases(data, setup_of(request.setup, request.row), axis, request.seed)
     names = class_names_of(data, request.setup)
@@ -75,7 +77,9 @@ def run(request: RunRequest, folder: Path) -> dict[str, Any]:
     shutil.rmtree(training, ignore_errors=True)
     training.mkdir(parents=True)
     trained = _train(_training_cases(draw), names, config, axis, training)
-    measured = _measure(request, draw, names, config, axis, training / "checkpoints" / "last.pt")
+    cases = _test_cases(measured_data.cases if other else draw.test, request.setup, axis)
+    checkpoint = training / "checkpoints" / "last.pt"
+    measured = _measure(request, draw, cases, names, config, checkpoint)
     shutil.rmtree(training, ignore_errors=True)
     return {
         "request": as_dict(request),
@@ -83,12 +87,12 @@ def run(request: RunRequest, folder: Path) -> dict[str, Any]:
         "versions": versions(),
         "hardware": hardware(),
         "classes": names,
-        "distance_unit": "mm" if data.spacing == "real" else "mm (nominal)",
-        "data_notes": data.notes,
+        "distance_unit": "mm" if measured_data.spacing == "real" else "mm (nominal)",
+        "data_notes": list(dict.fromkeys((*data.notes, *measured_data.notes))),
         "annotated_slices": draw.slices,
         "draws_thrown_away": draw.attempt,
         "training_cases": len(draw.training),
-        "held_out": draw.held_out or bool(request.setup.split.test_source),
+        "held_out": draw.held_out or bool(other),
         **trained,
         **measured,
     }
@@ -170,9 +174,9 @@ def _train(
 def _measure(
     request: RunRequest,
     draw: Draw,
+    cases: Iterable[tuple[DataSetCase, Volume, LabelMap]],
     names: Sequence[str],
     config: TrainingConfig,
-    axis: int,
     checkpoint: Path,
 ) -> dict[str, Any]:
     from napari_transmedseg.engine.inference import load_predictor
@@ -183,7 +187,7 @@ def _measure(
     labeling = setup_of(request.setup, request.row).labeling
     values, measured_names = _measured_classes(request.setup, names)
     scores = []
-    for case, image, reference in _test_cases(request, draw, axis):
+    for case, image, reference in cases:
         annotation = draw.annotations.get(case.case_id)
         prediction = predictor.predict_volume(image).labels.array
         scores.append(
@@ -205,17 +209,14 @@ def _measure(
 
 
 def _test_cases(
-    request: RunRequest, draw: Draw, axis: int
+    cases: Sequence[DataSetCase], setup: Setup, axis: int
 ) -> Iterator[tuple[DataSetCase, Volume, LabelMap]]:
-    cases = draw.test
-    if request.setup.split.test_source:
-        other = open_source(request.setup.split.test_source, request.data)
-        cases = tuple(case for case in other.cases if case.load_labels is not None)
+    """The cases that have a reference, read one by one."""
     for case in cases:
-        assert case.load_labels is not None
-        image = case.load_image()
-        labels = sectors_of(case.load_labels(), request.setup, axis)
-        yield case, image, on_image(labels, image, case.case_id)
+        if case.load_labels is not None:
+            image = case.load_image()
+            labels = sectors_of(case.load_labels(), setup, axis)
+            yield case, image, on_image(labels, image, case.case_id)
 
 
 def _measured_classes(setup: Setup, names: Sequence[str]) -> tuple[tuple[int, ...], Sequence[str]]:

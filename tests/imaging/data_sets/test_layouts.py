@@ -121,9 +121,7 @@ def test_channels_in_file_names_are_one_case(tmp_path):
     first, second = (read_dataset_json(tmp_path, channel=channel) for channel in range(2))
     assert ids(first) == ids(second) == ["case_1"]
     assert second.notes == ("Of 2 channels only 'T2' is used.",)
-    assert not np.array_equal(
-        first.cases[0].load_image().array, second.cases[0].load_image().array
-    )
+    assert not np.array_equal(first.cases[0].load_image().array, second.cases[0].load_image().array)
 
 
 def test_channels_in_one_file_are_taken_by_frame(tmp_path):
@@ -157,7 +155,9 @@ def test_png_masks_of_0_and_255_are_one_class_and_the_spacing_is_nominal(tmp_pat
     for index, name in enumerate(("SC-N-03-IM-0001-0048", "SC-N-03-IM-0001-0068")):
         pixels = np.arange(30, dtype=np.uint8).reshape(5, 6) + index
         write_png(tmp_path / f"Train/Images/Part1/{name}.dcm.png", np.stack([pixels] * 3, -1))
-        write_png(tmp_path / f"Train/Labels/Part1/{name}.dcm.png", (pixels > 9).astype(np.uint8) * 255)
+        write_png(
+            tmp_path / f"Train/Labels/Part1/{name}.dcm.png", (pixels > 9).astype(np.uint8) * 255
+        )
     slices = read_png_pairs(tmp_path, group_of=sunnybrook_patient)
     (stack,) = read_png_pairs(tmp_path, group_of=sunnybrook_patient, stack=True).cases
     assert [case.group for case in slices.cases] == ["SC-N-03"] * 2
@@ -188,7 +188,9 @@ def test_h5_volumes_win_over_their_slices(tmp_path):
 
 
 def test_h5_of_ua_mt_is_named_after_its_folder_and_a_slice_is_a_volume_of_one(tmp_path):
-    write_h5(tmp_path / "0RZD/mri_norm2.h5", np.random.default_rng(0).random((4, 5)), np.ones((4, 5)))
+    write_h5(
+        tmp_path / "0RZD/mri_norm2.h5", np.random.default_rng(0).random((4, 5)), np.ones((4, 5))
+    )
     (case,) = read_h5(tmp_path).cases
     assert case.case_id == "0RZD"
     assert case.load_image().array.shape == (1, 4, 5)
