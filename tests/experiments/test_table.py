@@ -26,7 +26,7 @@ def result(label: str, seed: int, dice: float) -> dict[str, Any]:
     values = {"one": dice, "two": dice + 0.2, "mean": dice + 0.1}
     scores = {"dice": values, "jaccard": values, "hd95": values, "asd": dict.fromkeys(values)}
     return {
-        "request": {"row": {"label": label}, "seed": seed},
+        "request": {"row": {"label": label}, "seed": seed, "core": 0},
         "config": {"method": "graphcl"},
         "means": {
             "annotated": {"cases": 5, **scores},
@@ -76,6 +76,7 @@ def test_markdown_has_means_deviations_and_single_values(out):
     assert "hd95 per class (mm (nominal))" in text
     assert "| β = 0 | cases with annotation | – | – |" in text
     assert "Without a result: never run (seed 0), never run (seed 1)." in text
+    assert "Every run has 10 steps." in text and "2 cores, one core a run" in text
     assert "2 draws of annotation lacked a class" in text
 
 

@@ -31,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when done, 2 for wrong usage or input, 130 when interrupted.
+        0 when done, 1 when runs of a benchmark failed, 2 for wrong usage or input, 130 when
+        interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     _make_output_safe()

@@ -125,7 +125,7 @@ def _few_slices(count: int, cases: int, slices: int, minutes: float) -> Declared
     setup = setups.hippocampus(cases, slices, minutes)
     return _both(
         f"few-slices-{count}",
-        f"Hippocampus, {count} annotated slices, {minutes:g} minutes",
+        f"Hippocampus, {count} annotated slices",
         _methods(*METHODS),
         setup,
         setup,
@@ -229,8 +229,9 @@ def _unseen() -> Declared:
         "unseen-sunnybrook", "Trained on ACDC, measured on Sunnybrook's left ventricle",
         _methods("supervised", "bcp", "graphcl", "transmedseg"), tested(setups.acdc(7)),
         tested(setups.acdc_lite(7)),
-        "The folder of --data holds acdc/ and sunnybrook/. Sunnybrook's slices are of the inside "
-        "of the ventricle; pixels are taken as 1.25 mm.",
+        "The folder of --data holds acdc/ and sunnybrook/. Sunnybrook's masks are the blood pool; "
+        "its slices of all phases are stacked by patient, turned by 180° to lie as ACDC's, with "
+        "nominal pixels of 1.25 mm.",
     )  # fmt: skip
 
 

@@ -76,6 +76,11 @@ class Setup:
     sectors: int = 0
     """Cut every class into this many sectors around its centre in the slice; 0: leave it."""
 
+    @property
+    def budget(self) -> str:
+        """Budget of every run, for a sentence."""
+        return f"{self.steps} steps" if self.minutes is None else f"{self.minutes:g} minutes"
+
     def expected_s(self) -> float:
         """Seconds that one run will train."""
         return 60 * self.minutes if self.minutes is not None else (self.steps or 0) * self.step_s

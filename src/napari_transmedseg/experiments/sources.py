@@ -21,6 +21,9 @@ from napari_transmedseg.imaging.data_sets.png_slices import read_png_pairs, sunn
 SUNNYBROOK_MM = (8.0, 1.25, 1.25)
 """Slice thickness, and 320 mm of view on 256 pixels (Radau et al., MIDAS Journal 2009)."""
 
+SUNNYBROOK_DIRECTIONS = "IAR"
+"""Turns the slices by 180°, so that the heart lies as in ACDC's files (RAS) in display order."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
@@ -88,7 +91,11 @@ SOURCES: dict[str, Source] = {
         class_names=("LV",),
         class_values=(3,),
         read=lambda folder: read_png_pairs(
-            folder, group_of=sunnybrook_patient, stack=True, spacing_mm=SUNNYBROOK_MM
+            folder,
+            group_of=sunnybrook_patient,
+            stack=True,
+            spacing_mm=SUNNYBROOK_MM,
+            orientation=SUNNYBROOK_DIRECTIONS,
         ),
     ),
     "multi-organ": Source(

@@ -107,7 +107,7 @@ def markdown(experiment: Experiment, results: Sequence[dict[str, Any]]) -> str:
         parts.append(experiment.note)
     if not results:
         return "\n\n".join([*parts, "No run has finished."]) + "\n"
-    parts += [_facts(results), _overview(experiment, results)]
+    parts += [_facts(experiment, results), _overview(experiment, results)]
     parts.append(f"### All metrics, mean over classes\n\n{_all_metrics(experiment, results)}")
     parts += [
         f"### {METRIC_TITLES[metric]} per class{_unit(metric, results)}\n\n"
@@ -134,7 +134,7 @@ _COSTS: dict[str, Callable[[dict[str, Any]], Any]] = {
 }
 
 
-def _facts(results: Sequence[dict[str, Any]]) -> str:
+def _facts(experiment: Experiment, results: Sequence[dict[str, Any]]) -> str:
     first = results[0]
     counts = {name: group["cases"] for name, group in first["means"].items() if name != "all"}
     measured = ", ".join(f"{n} {GROUP_TITLES.get(name, name)}" for name, n in counts.items())
@@ -144,11 +144,13 @@ def _facts(results: Sequence[dict[str, Any]]) -> str:
         if first["held_out"]
         else "of which the training sees the images, on voxels that nobody annotated"
     )
+    pinned = ", one core a run" if first["request"]["core"] is not None else ""
     facts = [
+        f"Every run has {experiment.setup.budget}.",
         f"{first['training_cases']} cases train; measured are {measured}, {seen}.",
         "A value is the mean over cases, then over classes; mean ± standard deviation over seeds.",
-        f"Device {first['device']}, {hardware['system']}, {hardware['cpu_count']} cores, Python "
-        f"{versions['python']}, PyTorch {versions.get('torch', 'unknown')}.",
+        f"Device {first['device']}, {hardware['system']}, {hardware['cpu_count']} cores{pinned}, "
+        f"Python {versions['python']}, PyTorch {versions.get('torch', 'unknown')}.",
         *first["data_notes"],
     ]
     if thrown := sum(result["draws_thrown_away"] for result in results):

@@ -41,6 +41,7 @@ def read_png_pairs(
     group_of: Callable[[str], str] = own_group,
     stack: bool = False,
     spacing_mm: tuple[float, float, float] = NOMINAL_MM,
+    orientation: str = "IPL",
 ) -> DataSet:
     """Read grey PNG slices and their masks; a mask of 0 and 255 is class 0 and 1.
 
@@ -53,6 +54,8 @@ def read_png_pairs(
         of a single slice along I.
     spacing_mm
         Assumed slice distance, row and column size: PNG carries none.
+    orientation
+        Assumed directions of slices, rows and columns; "IPL" shows the files as they are.
 
     Raises
     ------
@@ -80,13 +83,12 @@ def read_png_pairs(
         if stack
         else [(name, [name]) for name in both]
     )
+    grid = partial(Geometry.from_spacing, spacing=spacing_mm, orientation=orientation)
     cases = tuple(
         DataSetCase(
             case_id=case_id,
-            load_image=partial(
-                _load_image, case_id, tuple(images[name] for name in names), spacing_mm
-            ),
-            load_labels=partial(_load_labels, tuple(labels[name] for name in names), spacing_mm),
+            load_image=partial(_load_image, case_id, tuple(images[name] for name in names), grid),
+            load_labels=partial(_load_labels, tuple(labels[name] for name in names), grid),
             group=group_of(names[0]),
         )
         for case_id, names in groups
@@ -118,12 +120,13 @@ def _stem(path: Path) -> str:
     return path.name.removesuffix(suffix)
 
 
-def _load_image(name: str, paths: Sequence[Path], spacing_mm: tuple[float, float, float]) -> Volume:
+def _load_image(name: str, paths: Sequence[Path], grid: Callable[..., Geometry]) -> Volume:
     array = _stack(paths)
-    return Volume(array=array, geometry=_geometry(array.shape, spacing_mm), name=name)
+    geometry = grid(array.shape)
+    return Volume(array=geometry.to_display(array), geometry=geometry, name=name)
 
 
-def _load_labels(paths: Sequence[Path], spacing_mm: tuple[float, float, float]) -> LabelMap:
+def _load_labels(paths: Sequence[Path], grid: Callable[..., Geometry]) -> LabelMap:
     array = _stack(paths)
     values = {int(value) for value in np.unique(array)}
     if values <= {0, 255}:
@@ -133,11 +136,8 @@ def _load_labels(paths: Sequence[Path], spacing_mm: tuple[float, float, float]) 
             f"Expected masks with values up to 255, found {max(values)} in {paths[0].parent}; "
             "save them with 8 bits."
         )
-    return LabelMap(array=array.astype(np.uint8), geometry=_geometry(array.shape, spacing_mm))
-
-
-def _geometry(shape: tuple[int, ...], spacing_mm: tuple[float, float, float]) -> Geometry:
-    return Geometry.from_spacing(shape, spacing_mm, orientation="IPL")
+    geometry = grid(array.shape)
+    return LabelMap(array=geometry.to_display(array.astype(np.uint8)), geometry=geometry)
 
 
 def _stack(paths: Sequence[Path]) -> npt.NDArray[Any]:
