@@ -93,6 +93,24 @@ def test_a_competent_model_waits_for_its_share_of_the_budget(run):
     assert run.state.phase == "warm-up"
 
 
+def test_a_competent_model_waits_until_it_has_seen_its_annotated_slices_often(run):
+    run.plan = replace(run.plan, recipe=replace(run.plan.recipe, warmup_passes=200))
+    needed = 200 * len(run.store.training_rows) / run.plan.recipe.batch_size
+    run.state.step = int(needed) - 1
+    assert not _of(PhaseChanged, _look(run, progress=0.5))
+    run.state.step = int(needed) + 1
+    assert _of(PhaseChanged, _look(run, progress=0.5))
+
+
+def test_where_time_is_too_short_for_that_it_says_once_how_long_it_would_take(run):
+    run.plan = replace(run.plan, recipe=replace(run.plan.recipe, warmup_passes=10_000))
+    run.state.elapsed_s = 60.0
+    assert not _of(Notice, _look(run, progress=0.5))
+    (notice,) = _of(Notice, _look(run, progress=0.7))
+    assert "annotated slices only; give it" in notice.sentence and "minutes" in notice.sentence
+    assert not _of(Notice, _look(run, progress=0.8))
+
+
 def test_a_competent_model_begins_and_progress_counts_from_there(run):
     (changed,) = _of(PhaseChanged, _look(run, progress=0.5))
     assert changed.phase == run.state.phase == "self-training"

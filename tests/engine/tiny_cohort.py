@@ -100,7 +100,8 @@ def small_plan(
 ) -> TrainingPlan:
     """The plan of the tiny cohort with a smaller network and batch; `rules` change its recipe."""
     plan = plan_training(settings or config(steps=40), cases or cohort(), CLASSES, 0)
-    recipe = replace(plan.recipe, **({"batch_size": 4, "ramp_steps": 8} | rules))
+    usual = {"batch_size": 4, "ramp_steps": 8, "warmup_passes": 0}
+    recipe = replace(plan.recipe, **(usual | rules))
     return replace(plan, channels=(4, 8, 16, 32), recipe=recipe)
 
 

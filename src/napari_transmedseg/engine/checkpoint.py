@@ -60,6 +60,7 @@ def save_checkpoint(path: Path, state: TrainingState, plan: TrainingPlan) -> Non
         "generator": state.generator.get_state(),
         "sampling_generator": state.sampling_generator.get_state(),
         "global_generator": torch.get_rng_state(),
+        "bank": state.saved_bank if state.bank is None else state.bank.state_dict(),
         "predicted_share": state.predicted_share,
         "counters": {name: getattr(state, name) for name in _COUNTERS},
     }
@@ -141,6 +142,7 @@ def restore(state: TrainingState, content: dict[str, Any]) -> None:
         torch.set_rng_state(content["global_generator"].cpu())
     for name in _COUNTERS:
         setattr(state, name, content["counters"][name])
+    state.bank, state.saved_bank = None, content["bank"]
     state.predicted_share = content["predicted_share"]
     state.kept = KeptModel(weights=content["model"], **content["kept"])
 

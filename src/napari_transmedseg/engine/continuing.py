@@ -24,9 +24,9 @@ def adopt_plan(plan: TrainingPlan, previous: TrainingPlan, *, resumed: bool) -> 
     if resumed:
         return replace(plan, space=previous.space, recipe=previous.recipe)
     if plan.dims != previous.dims:
-        recipe = replace(previous.recipe, warmup_share=0.0)
+        recipe = replace(previous.recipe, warmup_share=0.0, warmup_passes=0)
         return replace(plan, space=previous.space, recipe=recipe)
-    recipe = replace(plan.recipe, warmup_share=0.0)
+    recipe = replace(plan.recipe, warmup_share=0.0, warmup_passes=0)
     return replace(plan, space=_at_spacing_of(previous, plan.space), recipe=recipe)
 
 

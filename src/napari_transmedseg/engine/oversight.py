@@ -104,14 +104,34 @@ def oversee(
         yield from _guard(state, plan, measured)
         yield from _monitor(state, store, plan, measured, entropy)
     elif plan.method != "supervised":
-        yield from _consider_self_training(state, plan, measured, progress)
+        passes = state.step * plan.recipe.batch_size / len(store.training_rows)
+        if passes < plan.recipe.warmup_passes:
+            yield from _say_that_time_is_short(state, plan, passes, progress)
+        elif progress >= plan.recipe.warmup_share:
+            yield from _consider_self_training(state, plan, measured, progress)
+
+
+def _say_that_time_is_short(
+    state: TrainingState, plan: TrainingPlan, passes: float, progress: float
+) -> Iterator[Notice]:
+    """Once, late in a run: how long it would take until the unlabeled images pay."""
+    if progress < _LATE or state.told_of_time or passes == 0:
+        return
+    state.told_of_time = True
+    minutes = state.elapsed_s / 60 * plan.recipe.warmup_passes / passes
+    yield Notice(
+        step=state.step,
+        sentence=(
+            "With this much annotation and this little time the run learns from the annotated "
+            f"slices only; give it {max(1, math.ceil(2 * minutes))} minutes to learn from the "
+            "others too."
+        ),
+    )
 
 
 def _consider_self_training(
     state: TrainingState, plan: TrainingPlan, measured: TeacherDice, progress: float
 ) -> Iterator[TrainingEvent]:
-    if progress < plan.recipe.warmup_share:
-        return
     behind = [
         name
         for value, name in enumerate(plan.class_names, 1)

@@ -1,6 +1,7 @@
 """Two-stream batches of augmented images: annotated ones, and ones with unknown voxels.
 
-Shape suffixes: B batch, HW space axes of what the network sees (3-D: slices, rows, columns).
+Shape suffixes: B batch, N all images, U images to draw from, HW space axes of what the network
+sees (3-D: slices, rows, columns).
 """
 
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class Sampler:
         generator: torch.Generator,
         device: torch.device,
     ) -> None:
-        self._store = store
+        self.store = store
         self._ranges = ranges
         self._generator = generator
         self._device = device
@@ -65,24 +66,33 @@ class Sampler:
 
     def labeled(self, batch: int) -> Stream:
         """Draw annotated images; in 3-D, patches with known voxels."""
-        store = self._store
+        store = self.store
         rows = store.training_rows[self._choose(len(store.training_rows), batch)]
         starts = labeled_starts(store, rows, self._generator)
         return self._augment(store.labeled_L[rows], starts, *cut_labels(store, rows, starts))
 
     def unlabeled(self, batch: int) -> Stream:
         """Draw images with unknown voxels; nothing of them counts as known here."""
-        store = self._store
+        store = self.store
         images = store.unlabeled_U[self._choose(len(store.unlabeled_U), batch)]
         starts = unlabeled_starts(store, batch, self._generator)
         nothing = torch.zeros(batch, *store.patch, device=self._device)
         return self._augment(images, starts, nothing, nothing)
 
+    def pseudo_labeled(
+        self, batch: int, images_U: Tensor, label_NHW: Tensor, weight_NHW: Tensor
+    ) -> Stream:
+        """Draw from slices with pseudo-labels: `label` is theirs, `known` where they count."""
+        images = images_U[self._choose(len(images_U), batch)]
+        where = images.to(self._device)
+        starts = torch.zeros(batch, len(self.store.patch), dtype=torch.long)
+        return self._augment(images, starts, label_NHW[where], weight_NHW[where])
+
     def _choose(self, count: int, batch: int) -> Tensor:
         return torch.randint(count, (batch,), generator=self._generator)
 
     def _augment(self, images: Tensor, starts: Tensor, label: Tensor, known: Tensor) -> Stream:
-        store = self._store
+        store = self.store
         image = cut_images(store, images, starts, str(self._device))
         inside = cut_inside(store, images, starts)
         batch, shape = len(image), tuple(image.shape[2:])

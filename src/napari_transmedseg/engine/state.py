@@ -1,6 +1,7 @@
 """Everything that a run changes and a checkpoint keeps."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,9 @@ from napari_transmedseg.engine.plan import TrainingPlan
 from napari_transmedseg.engine.precision import make_scaler
 from napari_transmedseg.engine.teacher import make_teacher
 from napari_transmedseg.networks import SegmentationNetwork, build_network
+
+if TYPE_CHECKING:
+    from napari_transmedseg.engine.pseudo_bank import PseudoLabelBank
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -46,6 +50,12 @@ class TrainingState:
     """(C,) running share of unlabeled voxels predicted as each class; NaN before the first."""
     finite: Tensor
     """Bool scalar: no loss was NaN or infinite so far."""
+    told_of_time: bool = False
+    """Whether a person was told that the budget is too short to learn from unlabeled images."""
+    bank: "PseudoLabelBank | None" = None
+    """Made with the first step of self-training on slices."""
+    saved_bank: dict[str, Any] | None = None
+    """Of the checkpoint that goes on, until the bank is made."""
     kept: KeptModel = field(default_factory=KeptModel)
     """What predicts: the latest model, or the best one on held-out images."""
 

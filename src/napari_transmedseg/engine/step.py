@@ -13,14 +13,17 @@ from napari_transmedseg.engine.copy_paste import masked_segmentation_losses
 from napari_transmedseg.engine.forward import run_network
 from napari_transmedseg.engine.graph_clustering import pick_level
 from napari_transmedseg.engine.mixing import (
+    Arrangement,
     Mixed,
+    PseudoLabels,
     copy_paste,
     warm_up_batch,
     whole_images,
     with_targets,
 )
 from napari_transmedseg.engine.plan import TrainingPlan
-from napari_transmedseg.engine.sampling import Sampler
+from napari_transmedseg.engine.pseudo_bank import make_bank
+from napari_transmedseg.engine.sampling import Sampler, Stream
 from napari_transmedseg.engine.schedules import (
     early_decay,
     ramp,
@@ -34,6 +37,7 @@ from napari_transmedseg.engine.semantic_augmentation import (
     transferable_cross_entropy,
 )
 from napari_transmedseg.engine.state import TrainingState
+from napari_transmedseg.engine.target_statistics import voxels_per_slice
 from napari_transmedseg.engine.teacher import update_teacher
 from napari_transmedseg.engine.teaching import begin_pseudo_labels
 from napari_transmedseg.errors import TrainingError
@@ -50,32 +54,46 @@ def train_step(
     TrainingError
         When the loss is not a number; the weights are untouched then.
     """
-    labeled = sampler.labeled(plan.recipe.batch_size)
     if state.phase != "self-training":
+        labeled = sampler.labeled(plan.recipe.batch_size)
         mixed = warm_up_batch(labeled, plan.recipe.warmup_copy_paste, state.generator)
         output = run_network(state.student, mixed.image_B1HW, plan)
         return _update(state, plan, loss_terms(state, plan, output, mixed, progress), progress)
+    if plan.recipe.bank_volumes > 0 and plan.dims == 2:
+        return _banked_step(state, plan, sampler, progress)
     pasting = _is_pasting(state, plan)
+    labeled = sampler.labeled(plan.recipe.batch_size)
     # Whole images: half as many unlabeled ones, so that what is annotated keeps its weight.
-    unlabeled = sampler.unlabeled(
-        plan.recipe.batch_size if pasting else max(1, plan.recipe.batch_size // 2)
-    )
+    unlabeled = sampler.unlabeled(plan.recipe.batch_size if pasting else _half(plan))
     pending = begin_pseudo_labels(state, plan, unlabeled)
     filling = begin_pseudo_labels(state, plan, labeled) if sampler.fills_gaps else None
-    arrangement = (
-        copy_paste(labeled, state.generator) if pasting else whole_images(labeled, unlabeled)
-    )
+    arrangement = _arrangement(state, labeled, unlabeled, pasting)
     image = arrangement.combine(labeled.strong_B1HW, unlabeled.strong_B1HW)
     output = run_network(state.student, image, plan)
     pseudo = pending.finish(count=True)
     filled = None if filling is None else filling.finish(count=False)
     mixed = with_targets(arrangement, image, labeled, unlabeled, pseudo, filled)
     losses = _update(state, plan, loss_terms(state, plan, output, mixed, progress), progress)
-    inside = unlabeled.inside_BHW
-    count = inside.sum().clamp(min=1)
-    losses["pseudo_label_share"] = pseudo.weight_BHW.sum() / count
-    losses["entropy"] = (pseudo.entropy_BHW * inside).sum() / count
-    return losses
+    return losses | _seen(unlabeled, pseudo)
+
+
+def _banked_step(
+    state: TrainingState, plan: TrainingPlan, sampler: Sampler, progress: float
+) -> dict[str, Tensor]:
+    """A self-training step on slices whose pseudo-labels are kept from earlier looks."""
+    if state.bank is None:
+        state.bank = make_bank(state, plan, sampler.store)
+    pasting = _is_pasting(state, plan)
+    batch = plan.recipe.batch_size if pasting else _half(plan)
+    labeled = sampler.labeled(batch)
+    state.bank.advance(state, plan, _half(plan))
+    unlabeled, pseudo = state.bank.draw(sampler, batch)
+    arrangement = _arrangement(state, labeled, unlabeled, pasting)
+    image = arrangement.combine(labeled.strong_B1HW, unlabeled.strong_B1HW)
+    output = run_network(state.student, image, plan)
+    mixed = with_targets(arrangement, image, labeled, unlabeled, pseudo)
+    losses = _update(state, plan, loss_terms(state, plan, output, mixed, progress), progress)
+    return losses | _seen(unlabeled, pseudo)
 
 
 def loss_terms(
@@ -183,11 +201,6 @@ def _tsa(
     return transferable_cross_entropy(output.logits, label, table)
 
 
-def voxels_per_slice(label_BHW: Tensor) -> int | None:
-    """Voxels of a slice in a batch of volumes; None for slices."""
-    return None if label_BHW.ndim == 3 else label_BHW.shape[-2] * label_BHW.shape[-1]
-
-
 def _drawn(count: int, generator: torch.Generator) -> int:
     return 0 if count == 1 else int(torch.randint(count, (), generator=generator))
 
@@ -195,3 +208,22 @@ def _drawn(count: int, generator: torch.Generator) -> int:
 def _is_pasting(state: TrainingState, plan: TrainingPlan) -> bool:
     share = 0.0 if plan.method == "mean-teacher" else plan.recipe.copy_paste_share
     return float(torch.rand((), generator=state.generator)) < share
+
+
+def _arrangement(
+    state: TrainingState, labeled: Stream, unlabeled: Stream, pasting: bool
+) -> Arrangement:
+    return copy_paste(labeled, state.generator) if pasting else whole_images(labeled, unlabeled)
+
+
+def _half(plan: TrainingPlan) -> int:
+    return max(1, plan.recipe.batch_size // 2)
+
+
+def _seen(unlabeled: Stream, pseudo: PseudoLabels) -> dict[str, Tensor]:
+    """Share of the unlabeled voxels that carry a pseudo-label, and their mean entropy."""
+    count = unlabeled.inside_BHW.sum().clamp(min=1)
+    return {
+        "pseudo_label_share": pseudo.weight_BHW.sum() / count,
+        "entropy": (pseudo.entropy_BHW * unlabeled.inside_BHW).sum() / count,
+    }

@@ -22,8 +22,7 @@ from napari_transmedseg.engine.pseudo_labels import (
 )
 from napari_transmedseg.engine.sampling import Stream
 from napari_transmedseg.engine.state import TrainingState
-
-_SHARE_DECAY = 0.95
+from napari_transmedseg.engine.target_statistics import count_features, note_shares
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -43,29 +42,14 @@ class PendingPseudoLabels:
         """Wait for the components; `count` adds the result to statistics and class shares."""
         label_BHW = self.labels.result()
         if count:
-            _note_shares(self.state, label_BHW, self.stream.inside_BHW)
+            note_shares(self.state, label_BHW, self.stream.inside_BHW)
             if self.plan.tsa_weight > 0:
-                self._count_features(label_BHW)
+                counted = torch.where(self.weight_BHW > 0, label_BHW, -1)
+                slices, domains = self.stream.slice_B, self.stream.domain_B
+                count_features(self.state, self.features, counted, slices, domains)
         return PseudoLabels(
             label_BHW=label_BHW, weight_BHW=self.weight_BHW, entropy_BHW=self.entropy_BHW
         )
-
-    def _count_features(self, label_BHW: Tensor) -> None:
-        """Add the confident voxels to the statistics of their image's domain."""
-        slices = label_BHW.shape[-2] * label_BHW.shape[-1] if label_BHW.ndim == 4 else None
-        counted = torch.where(self.weight_BHW > 0, label_BHW, -1)
-        for domain, target in enumerate(self.state.targets):
-            of_domain = counted
-            if len(self.state.targets) > 1:
-                here = (self.stream.domain_B == domain).view(-1, *[1] * (counted.ndim - 1))
-                of_domain = torch.where(here, counted, -1)
-            target.update_maps(
-                self.features,
-                of_domain,
-                self.stream.slice_B,
-                self.state.sampling_generator,
-                voxels_per_slice=slices,
-            )
 
 
 @torch.no_grad()
@@ -91,16 +75,4 @@ def begin_pseudo_labels(
         weight_BHW=weight,
         entropy_BHW=normalized_entropy(probability),
         features=output.features,
-    )
-
-
-def _note_shares(state: TrainingState, label_BHW: Tensor, inside_BHW: Tensor) -> None:
-    num_classes = len(state.predicted_share)
-    bins = torch.where(inside_BHW, label_BHW, num_classes).flatten()
-    counts = torch.zeros(num_classes + 1, device=bins.device)
-    counts.scatter_add_(0, bins, torch.ones_like(bins, dtype=counts.dtype))
-    new = counts[:-1] / counts[:-1].sum().clamp(min=1)
-    old = state.predicted_share
-    state.predicted_share = torch.where(
-        old.isnan(), new, _SHARE_DECAY * old + (1 - _SHARE_DECAY) * new
     )

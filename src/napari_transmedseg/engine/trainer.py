@@ -287,7 +287,7 @@ class _Loop:
     def _offer_model(self) -> None:
         """Keep the teacher, unless the kept model is better on held-out images."""
         model = copy.deepcopy(self.state.teacher)
-        images = 4 * self.plan.recipe.calibration_images
+        images = 8 * self.plan.recipe.calibration_images
         calibrate(model, spread_batches(self.store, images, self.plan.device))
         dice = held_out_dice(model, self.store, self.plan)
         self.state.kept.offer(model, dice, self.state.step, self._progress())
