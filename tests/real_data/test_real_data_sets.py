@@ -35,6 +35,15 @@ def test_cases_and_persons_of_real_data_sets(real_data: RealData, name, cases, g
         assert set(np.unique(labels.array)) == set(range(len(data.class_names) + 1))
 
 
+@pytest.mark.parametrize(
+    ("name", "spacing"),
+    [pytest.param("hippocampus", "real"), pytest.param("acdc", "nominal"),
+     pytest.param("la", "nominal"), pytest.param("sunnybrook", "nominal")],
+)  # fmt: skip
+def test_a_spacing_that_was_lost_is_called_nominal(real_data: RealData, name, spacing):
+    assert open_source(name, real_data(name).parent).spacing == spacing
+
+
 def test_unpaired_files_are_named(real_data: RealData):
     notes = " ".join(open_source("hippocampus", real_data("hippocampus")).notes)
     assert all(f"hippocampus_{number}" in notes for number in (118, 281))

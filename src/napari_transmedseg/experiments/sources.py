@@ -10,7 +10,7 @@ from napari_transmedseg.errors import DataSetError, ExperimentError
 from napari_transmedseg.imaging.data_sets import DataSet, read_data_set
 from napari_transmedseg.imaging.data_sets.acdc import CLASS_NAMES as ACDC_CLASSES
 from napari_transmedseg.imaging.data_sets.acdc import acdc_group
-from napari_transmedseg.imaging.data_sets.case import Spacing, own_group
+from napari_transmedseg.imaging.data_sets.case import Spacing
 from napari_transmedseg.imaging.data_sets.folder_pair import (
     is_folder_pair,
     read_folder_pair,
@@ -38,11 +38,16 @@ class Source:
     """Foreground names by value; empty: the data set's own."""
     class_values: tuple[int, ...] = ()
     """Value of each class in the model that is tested on it; empty: 1…N."""
-    group_of: Callable[[str], str] = own_group
     spacing: Spacing | None = None
     """Overrules what the layout tells."""
     read: Callable[[Path], DataSet] | None = None
     """Its own loader; None: by the folder's layout."""
+
+
+def _read_acdc(folder: Path) -> DataSet:
+    """ACDC; copies as images/ and labels/ come from arrays that had lost their spacing."""
+    data = read_data_set(folder, group_of=acdc_group)
+    return replace(data, spacing="nominal") if is_folder_pair(folder) else data
 
 
 _PAIRS = "images/CASE.nii.gz and labels/CASE.nii.gz"
@@ -64,13 +69,14 @@ SOURCES: dict[str, Source] = {
         where="https://www.creatis.insa-lyon.fr/Challenge/acdc (CC BY-NC-SA 4.0)",
         layout="patientXXX/patientXXX_frameYY.nii.gz with _gt, or images/ and labels/, or .h5",
         class_names=ACDC_CLASSES,
-        group_of=acdc_group,
+        read=_read_acdc,
     ),
     "la": Source(
         title="left atrium, gadolinium MR (2018 challenge)",
         where="https://www.cardiacatlas.org/atriaseg2018-challenge/",
         layout=f"{_PAIRS}, or CASE/mri_norm2.h5 of UA-MT",
         class_names=("left atrium",),
+        spacing="nominal",
     ),
     "pancreas": Source(
         title="Pancreas-CT of the NIH",
@@ -122,11 +128,7 @@ def open_source(name: str, folder: Path) -> DataSet:
     inside = folder / name
     chosen = inside if inside.is_dir() else folder
     try:
-        data = (
-            read_data_set(chosen, group_of=source.group_of)
-            if source.read is None
-            else source.read(chosen)
-        )
+        data = read_data_set(chosen) if source.read is None else source.read(chosen)
     except DataSetError as error:
         raise DataSetError(
             f"{error} This experiment needs {source.title}; get it from {source.where} and lay "
