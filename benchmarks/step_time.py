@@ -1,6 +1,6 @@
 """Where a self-training step's time goes, part by part, within one run.
 
-    python benchmarks/step_time.py [--side 64] [--steps 60] [--method transmedseg] [--threads 1]
+    python benchmarks/step_time.py [--dims 2] [--side 64] [--steps 60] [--method transmedseg]
 
 Trains on a synthetic cohort of noisy discs, whole steps as the trainer takes them, and times the
 functions that they call. Prints median milliseconds per step and the share of the step's time;
@@ -11,25 +11,28 @@ With one thread it is processor time, which other programs on the machine do not
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
+
+from synthetic import Setting, SteppedRun
 
 PARTS = {
     "labeled": "sampling and augmentation",
     "unlabeled": "sampling and augmentation",
+    "pseudo_labeled": "sampling and augmentation",
     "teacher": "teacher forward",
+    "begin_largest_components": "largest component",
     "largest_components": "largest component",
     "predict_labels": "pseudo-labels, other",
     "normalized_entropy": "pseudo-labels, other",
-    "_note_shares": "pseudo-labels, other",
-    "copy_paste_batch": "copy-paste",
-    "whole_slice_batch": "copy-paste",
+    "note_shares": "pseudo-labels, other",
+    "copy_paste": "copy-paste",
+    "whole_images": "copy-paste",
+    "with_targets": "copy-paste",
     "student": "student forward",
     "masked_segmentation_losses": "CE and Dice",
     "graph": "graph term",
@@ -42,9 +45,9 @@ PARTS = {
 
 
 def main() -> None:
-    arguments = parser(__doc__.splitlines()[0]).parse_args()
-    run = timed_run(arguments)
-    print(describe(arguments, run))
+    setting = Setting(**vars(parser(__doc__.splitlines()[0]).parse_args()))
+    run = timed_run(setting)
+    print(describe(setting, run.plan))
     print(f"{'part':<34}{'ms':>9}{'share':>9}")
     total = run.median("step")
     spent = 0.0
@@ -58,6 +61,7 @@ def main() -> None:
 
 def parser(description: str) -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(description=description)
+    options.add_argument("--dims", type=int, choices=(2, 3), default=2)
     options.add_argument("--side", type=int, default=64, help="rows and columns of a slice")
     options.add_argument("--classes", type=int, default=2, help="foreground classes")
     options.add_argument("--steps", type=int, default=60, help="steps that are timed")
@@ -68,26 +72,16 @@ def parser(description: str) -> argparse.ArgumentParser:
     return options
 
 
-def timed_run(arguments: argparse.Namespace) -> Timed:
-    os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
-    import torch
-
-    from napari_transmedseg.engine.sampling import Sampler, build_store
-    from napari_transmedseg.engine.state import make_state
-    from napari_transmedseg.engine.step import train_step
-
-    torch.set_num_threads(arguments.threads)
-    plan, cases = _plan(arguments)
-    store = build_store(cases, plan, validation_share=0, seed=0, cache=None)
-    state = make_state(plan, num_slices=store.num_slices, seed=0)
-    state.phase, state.self_training_start = "self-training", 0.0
-    state.student.train()
-    sampler = Sampler(store, plan.recipe.augmentation, state.generator, torch.device("cpu"))
-    timed = Timed(plan, clock_for(arguments.threads))
-    with timed.watching(state, sampler):
-        for step in range(arguments.steps + 10):
+def timed_run(setting: Setting) -> Timed:
+    """Times of the parts of a setting's steps; the first ten are left out."""
+    if setting.method == "supervised":
+        sys.exit("Expected a method that learns from unlabeled slices, found supervised.")
+    run = SteppedRun(setting)
+    timed = Timed(run.plan, clock_for(setting.threads))
+    with timed.watching(run.state, run.sampler):
+        for step in range(setting.steps + 10):
             start = timed.clock()
-            train_step(state, plan, sampler, step / (arguments.steps + 10))
+            run.step(step / (setting.steps + 10))
             timed.end_step(timed.clock() - start, keep=step >= 10)
     return timed
 
@@ -97,15 +91,15 @@ def clock_for(threads: int) -> Callable[[], float]:
     return time.process_time if threads == 1 else time.perf_counter
 
 
-def describe(arguments: argparse.Namespace, run: Timed) -> str:
+def describe(setting: Setting, plan: Any) -> str:
+    """One line that says what was timed."""
     import torch
 
-    plan = run.plan
+    sides = "x".join(map(str, plan.space.patch_size))
     return (
-        f"{plan.method}, preset {arguments.preset}, batch {plan.recipe.batch_size} of "
-        f"{plan.space.size[0]}x{plan.space.size[1]}, channels {plan.channels}, "
-        f"{plan.num_classes} classes, {arguments.steps} steps, {arguments.threads} thread(s), "
-        f"torch {torch.__version__}"
+        f"{plan.method}, preset {setting.preset}, {plan.network} {plan.dims}-D, batch "
+        f"{plan.recipe.batch_size} of {sides}, channels {plan.channels}, {plan.num_classes} "
+        f"classes, {setting.steps} steps, {setting.threads} thread(s), torch {torch.__version__}"
     )
 
 
@@ -132,20 +126,26 @@ class Timed:
         """Time the parts of a state's steps from now on."""
         import torch
 
-        from napari_transmedseg.engine import step
+        from napari_transmedseg.engine import pseudo_bank, step, teaching
 
         watch = _Watch(self)
-        functions = "predict_labels largest_components normalized_entropy _note_shares"
-        functions += " copy_paste_batch whole_slice_batch masked_segmentation_losses _tsa"
-        for name in (*functions.split(), "update_teacher"):
-            watch.replace(step, name, name)
-        for name in ("labeled", "unlabeled"):
+        named = {
+            step: "copy_paste whole_images with_targets masked_segmentation_losses _tsa",
+            teaching: "begin_largest_components predict_labels normalized_entropy note_shares",
+            pseudo_bank: "largest_components predict_labels normalized_entropy note_shares",
+        }
+        for module, functions in named.items():
+            for name in functions.split():
+                watch.replace(module, name, name)
+        watch.replace(step, "update_teacher", "update_teacher")
+        for name in ("labeled", "unlabeled", "pseudo_labeled"):
             watch.replace(sampler, name, name)
         watch.replace(state.student, "forward", "student")
         watch.replace(state.teacher, "forward", "teacher")
         watch.replace(state.optimizer, "step", "optimizer")
         watch.replace(torch.Tensor, "backward", "backward")
-        watch.replace(state.target, "update_maps", "target.update_maps")
+        for target in state.targets:
+            watch.replace(target, "update_maps", "target.update_maps")
         if state.graph is not None:
             watch.replace(state.graph, "forward", "graph")
         return watch
@@ -185,48 +185,6 @@ class _Watch:
     def __exit__(self, *_exc: object) -> None:
         for owner, name, function in self._kept:
             setattr(owner, name, function)
-
-
-def _plan(arguments: argparse.Namespace) -> tuple[Any, Any]:
-    import numpy as np
-
-    from napari_transmedseg.engine.cases import TrainingCase
-    from napari_transmedseg.engine.config import TrainingConfig
-    from napari_transmedseg.engine.plan import plan_training
-    from napari_transmedseg.imaging.geometry import Geometry
-    from napari_transmedseg.imaging.volume import LabelMap, Volume
-
-    side, rng = arguments.side, np.random.default_rng(0)
-    geometry = Geometry.from_spacing((side, side, 12), (1.0, 1.0, 4.0), orientation="LPS")
-    cases = []
-    for number in range(8):
-        z, y, x = np.ogrid[:12, :side, :side]
-        radius = np.hypot(y - side / 2, x - side / 2 - number % 3) / side
-        shown = (radius < 0.42) & (z > 0) & (z < 11)
-        rings = arguments.classes - (radius / 0.42 * arguments.classes).astype(int)
-        classes = np.where(shown, rings, 0).astype(np.uint8)
-        array = (classes * 100 + rng.normal(0, 15, classes.shape)).astype(np.float32)
-        volume = Volume(array=array, geometry=geometry)
-        known = np.zeros(classes.shape, bool)
-        known[[0, 4, 8]] = True
-        annotation = LabelMap(array=classes, geometry=geometry, known=known)
-        cases.append(
-            TrainingCase(
-                case_id=f"case_{number}",
-                load=lambda volume=volume: volume,
-                annotation=annotation if number < 4 else None,
-            )
-        )
-    names = [f"class {value}" for value in range(1, arguments.classes + 1)]
-    config = TrainingConfig(
-        steps=arguments.steps, device="cpu", threads=arguments.threads,
-        method=arguments.method, preset=arguments.preset,
-    )  # fmt: skip
-    if arguments.method == "supervised":
-        sys.exit("Expected a method that learns from unlabeled slices, found supervised.")
-    plan = plan_training(config, cases, names, 0)
-    batch = arguments.batch or plan.recipe.batch_size
-    return replace(plan, recipe=replace(plan.recipe, batch_size=batch)), cases
 
 
 if __name__ == "__main__":

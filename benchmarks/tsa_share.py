@@ -1,6 +1,6 @@
 """TSA's own share of a self-training step: statistics, table and loss, within one run.
 
-    python benchmarks/tsa_share.py [--steps 60] [--sides 64 128] [--threads 1]
+    python benchmarks/tsa_share.py [--steps 60] [--dims 2] [--sides 48 64 128] [--threads 1]
 
 METHOD: less than 3 % of the step (oracle 8). The forward part is timed within the very steps that
 it is a share of; its backward part is timed apart on the same tensors' shapes and added. Prints
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from step_time import describe, parser, timed_run
+from synthetic import Setting
 
 LIMIT = 0.03
 _PART = "TSA (statistics, table, loss)"
@@ -22,22 +23,25 @@ _PART = "TSA (statistics, table, loss)"
 def main() -> None:
     options = parser(__doc__.splitlines()[0])
     options.set_defaults(method="transmedseg")
-    options.add_argument("--sides", type=int, nargs="+", default=[64, 128])
+    options.add_argument("--sides", type=int, nargs="+", default=[48, 64, 128])
     arguments = options.parse_args()
-    header = f"{'slices':>9}{'classes':>9}{'step/ms':>10}{'forward/ms':>12}{'backward/ms':>13}"
+    header = f"{'seen':>12}{'classes':>9}{'step/ms':>10}{'forward/ms':>12}{'backward/ms':>13}"
+    sides = arguments.sides
+    del arguments.sides
     rows = []
-    for side in arguments.sides:
-        arguments.side = side
-        run = timed_run(arguments)
+    for side in sides:
+        setting = Setting(**{**vars(arguments), "side": side})
+        run = timed_run(setting)
         step, forward = run.median("step"), run.median(_PART)
         backward = _backward_ms(run.plan, run.clock)
         share = (forward + backward) / step
         verdict = "holds" if share < LIMIT else "MISSED"
+        shown = "x".join(map(str, run.plan.space.patch_size))
         rows.append(
-            f"{side:>4}x{side:<4}{run.plan.num_classes:>9}{step:>10.1f}{forward:>12.2f}"
+            f"{shown:>12}{run.plan.num_classes:>9}{step:>10.1f}{forward:>12.2f}"
             f"{backward:>13.2f}{share:>9.2%}  {verdict}"
         )
-        print(describe(arguments, run))
+        print(describe(setting, run.plan))
     print(f"{header}{'share':>9}  below {LIMIT:.0%}")
     print("\n".join(rows))
 
@@ -53,7 +57,7 @@ def _backward_ms(plan: Any, clock: Callable[[], float]) -> float:
 
     classes, features = plan.num_classes, plan.channels[0]
     generator = torch.Generator().manual_seed(0)
-    shape = (plan.recipe.batch_size, classes, *plan.space.size)
+    shape = (plan.recipe.batch_size, classes, *plan.space.patch_size)
     logits = torch.randn(shape, generator=generator, requires_grad=True)
     labels = torch.randint(-1, classes, (shape[0], *shape[2:]), generator=generator)
     weight = torch.randn(classes, features, generator=generator, requires_grad=True)

@@ -170,7 +170,7 @@ def test_monitors_tell_every_class(run):
         assert by_name["teacher_dice", name].light == "ok"
         for side in ("source", "target"):  # nothing was counted yet
             assert by_name[f"{side}_count", name].light != "ok"
-        assert "annotate" in by_name["count", name].sentence
+        assert "annotate" in by_name["source_count", name].sentence
 
 
 def test_uncertainty_and_modes_are_watched_for_every_class(run):

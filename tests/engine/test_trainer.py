@@ -139,7 +139,8 @@ def test_losses_are_told_by_term_and_add_up(whole_run):
 
 def test_monitors_speak_once_self_training_runs(whole_run):
     names = {event.name for event in _of(MonitorReport, whole_run[0])}
-    assert {"entropy", "teacher_dice", "pseudo_share", "count"} <= names
+    expected = {"entropy", "teacher_dice", "pseudo_share", "source_count", "target_count"}
+    assert expected | {"mean_shift"} <= names
     assert all(event.class_name in {"", "organ"} for event in _of(MonitorReport, whole_run[0]))
 
 

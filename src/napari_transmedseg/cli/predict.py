@@ -20,6 +20,8 @@ class Predict:
     """Folder of the project."""
     run_id: Annotated[str | None, arg(name="run", metavar="RUN")] = None
     """Which run; without: the latest."""
+    flips: Switch = False
+    """Average over each image and its mirror images as well; slower, sometimes a little better."""
     json: Switch = False
     """Print one JSON line per case."""
 
@@ -36,7 +38,7 @@ class Predict:
             CountView("Predicting", quiet=self.json) as view,
         ):
             count, folder = 0, project.folder
-            for event in predict(project, self.run_id, control=control):
+            for event in predict(project, self.run_id, control=control, flips=self.flips):
                 count, folder = count + 1, event.path.parent
                 view.show(event.index, event.total, event.case_id)
                 if self.json:

@@ -55,7 +55,7 @@ class PseudoLabelBank:
         shape = (store.num_images, *store.label_LHW.shape[1:])
         self.label_NHW = torch.zeros(shape, dtype=torch.uint8, device=device)
         self.weight_NHW = torch.zeros(shape, dtype=torch.bool, device=device)
-        self.entropy = float("nan")
+        self.entropy = torch.full((), float("nan"), device=device)
         """Mean of the volume that was labeled last, over log C."""
         self._open_N = torch.zeros(store.num_images, dtype=torch.bool)
         self._open_N[store.unlabeled_U] = True
@@ -70,7 +70,7 @@ class PseudoLabelBank:
         return stream, PseudoLabels(
             label_BHW=stream.label_BHW,
             weight_BHW=stream.known_BHW.float(),
-            entropy_BHW=torch.full_like(stream.plain_B1HW[:, 0], self.entropy),
+            entropy_BHW=self.entropy.expand(stream.label_BHW.shape),
         )
 
     def advance(self, state: TrainingState, plan: TrainingPlan, slices: int) -> None:
@@ -98,7 +98,7 @@ class PseudoLabelBank:
         self._places.clear()
         self._places.extend(content["places"])
         self._next, self._credit = content["next"], content["credit"]
-        self.entropy = content["entropy"]
+        self.entropy = content["entropy"].to(self.label_NHW.device)
         rows = self._kept_rows()
         self.label_NHW[rows] = content["label"].to(self.label_NHW.device)
         self.weight_NHW[rows] = content["weight"].to(self.weight_NHW.device)
@@ -131,7 +131,7 @@ class PseudoLabelBank:
             count_features(state, output.features, counted, rows.to(plan.device), domain)
         self.label_NHW[rows.to(plan.device)] = label.to(torch.uint8)
         self.weight_NHW[rows.to(plan.device)] = weight
-        self.entropy = float((normalized_entropy(probability) * inside).sum() / inside.sum())
+        self.entropy = (normalized_entropy(probability) * inside).sum() / inside.sum()
         self._places.append(self._next)
         self._next = (self._next + 1) % len(self._order)
         return len(rows)

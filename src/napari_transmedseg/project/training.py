@@ -107,6 +107,7 @@ def predict(
     case_ids: Sequence[str] | None = None,
     control: TrainingControl | None = None,
     device: Device = "auto",
+    flips: bool = False,
 ) -> Iterator[CasePredicted]:
     """Predict cases with a trained run, into `predictions/<run>/`; annotation is not touched.
 
@@ -124,6 +125,8 @@ def predict(
         Its stop request is honoured between two cases.
     device
         Where to predict; it need not be where the run was trained.
+    flips
+        Average over each image and its mirror images; three to four times as slow.
 
     Raises
     ------
@@ -136,7 +139,7 @@ def predict(
     chosen = [case.case_id for case in project.cases] if case_ids is None else list(case_ids)
     for case_id in chosen:
         project.case(case_id)
-    return _predict(project, run, checkpoint, chosen, control, device)
+    return _predict(project, run, checkpoint, chosen, control, device, flips)
 
 
 def uncertainty(project: Project, case_id: str, run_id: str) -> list[float] | None:
@@ -198,10 +201,11 @@ def _predict(
     case_ids: Sequence[str],
     control: TrainingControl | None,
     device: Device,
+    flips: bool,
 ) -> Iterator[CasePredicted]:
     from napari_transmedseg.engine.inference import load_predictor
 
-    predictor = load_predictor(checkpoint, device, run.config.threads)
+    predictor = load_predictor(checkpoint, device, run.config.threads, flips=flips)
     for index, case_id in enumerate(case_ids, start=1):
         if control is not None and control.stop_requested:
             return
