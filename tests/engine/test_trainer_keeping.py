@@ -13,7 +13,7 @@ from napari_transmedseg.engine.plan import plan_training
 from napari_transmedseg.engine.trainer import fit
 
 SHAPE = (12, 16, 16)
-HELD_OUT = {"validation_share": 0.3, "overlay_interval_s": 1000.0, "method": "supervised"}
+HELD_OUT = {"validation_share": 0.5, "overlay_interval_s": 1000.0, "method": "supervised"}
 
 
 def _cases():
@@ -109,3 +109,14 @@ def test_compiled_networks_train_and_their_checkpoint_needs_no_compiler(tmp_path
     assert events[-1].step == 3
     content = _kept(tmp_path)
     assert not any(name.startswith("_orig_mod") for name in content["student"])
+
+
+@pytest.mark.parametrize(("share", "decides"), [(0.1, False), (0.5, True)])
+def test_too_few_held_out_slices_decide_nothing(share, decides):
+    plan = plan_training(config(steps=5), _cases(), ("ring", "core"), 0)
+    store = build_store(_cases(), plan, validation_share=share, seed=0, cache=None)
+    shown = min(
+        int((store.label_LHW[store.held_out_rows] == value).flatten(1).any(1).sum())
+        for value in (1, 2)
+    )
+    assert len(store.held_out_rows) > 0 and (shown >= 5) == decides == store.held_out_decides

@@ -26,6 +26,8 @@ _ANCHORS = 128
 _ENOUGH = 50
 """Annotated images from which a tenth is held out unless told otherwise (volumes: 10)."""
 _AUTOMATIC_SHARE = 0.1
+_ENOUGH_HELD_OUT = 5
+"""Held-out images that must show each class before their Dice decides: with fewer, chance does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -49,6 +51,8 @@ class ImageStore:
     """Rows of L to train on."""
     held_out_rows: Tensor
     """Rows of L that only measure Dice."""
+    held_out_decides: bool
+    """Whether enough held-out images show each class for their Dice to choose a model."""
     unlabeled_U: Tensor
     """Images with any unknown voxel: their place among all images."""
     num_labeled_slices: int
@@ -157,6 +161,7 @@ def build_store(
         anchor_LPD=_anchors(label_LHW, known_LHW, seed, needed=bool(space.patch)),
         training_rows=training,
         held_out_rows=held_out,
+        held_out_decides=_shows_enough(label_LHW[held_out], plan.num_classes),
         unlabeled_U=torch.cat(unlabeled),
         num_labeled_slices=int(known_LHW[training].flatten(-2).any(-1).sum()),
         num_unlabeled_slices=open_slices,
@@ -214,6 +219,11 @@ def _hold_out(
                 left[value] -= 1
     training = sorted(set(rows) - set(held_out))
     return torch.tensor(training), torch.tensor(sorted(held_out), dtype=torch.long)
+
+
+def _shows_enough(label_LHW: Tensor, num_classes: int) -> bool:
+    shown = [(label_LHW == value).flatten(1).any(1).sum() for value in range(1, num_classes)]
+    return len(label_LHW) > 0 and min(int(count) for count in shown) >= _ENOUGH_HELD_OUT
 
 
 def _anchors(label_LHW: Tensor, known_LHW: Tensor, seed: int, *, needed: bool) -> Tensor:

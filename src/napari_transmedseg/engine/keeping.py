@@ -11,8 +11,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-ENOUGH_HELD_OUT = 5
-"""Held-out images from which their Dice decides."""
 PATIENCE = 1 / 3
 """Share of the budget without a better held-out Dice after which a run ends early."""
 

@@ -19,7 +19,6 @@ from napari_transmedseg.engine.events import (
 )
 from napari_transmedseg.engine.forward import run_network
 from napari_transmedseg.engine.images import ImageStore
-from napari_transmedseg.engine.keeping import ENOUGH_HELD_OUT
 from napari_transmedseg.engine.metrics import DiceCounter
 from napari_transmedseg.engine.patches import (
     cut_images,
@@ -77,7 +76,7 @@ def teacher_dice(state: TrainingState, store: ImageStore, plan: TrainingPlan) ->
 @torch.no_grad()
 def held_out_dice(network: SegmentationNetwork, store: ImageStore, plan: TrainingPlan) -> float:
     """Mean Dice over the classes on all held-out images; NaN where too few are held out."""
-    if len(store.held_out_rows) < ENOUGH_HELD_OUT:
+    if not store.held_out_decides:
         return float("nan")
     dice, _ = _pooled(network, store, plan, store.held_out_rows)
     shown = [value for value in dice[1:] if not math.isnan(value)]

@@ -46,6 +46,8 @@ from napari_transmedseg.engine.state import TrainingState, make_state
 from napari_transmedseg.engine.step import not_finite, train_step
 
 _PAUSE_POLL_S = 0.2
+_OFFER_EVERY = 0.05
+"""Share of the budget between two models that are measured on held-out images."""
 
 
 def fit(
@@ -155,6 +157,7 @@ class _Loop:
         self.steps_summed = 0
         self.entropy = 0.0
         self.rate = 0.0
+        self.last_offer = 0.0
         self.last_report = self.last_overlay = self.last_checkpoint = self._now = time.monotonic()
 
     def run(self) -> Iterator[TrainingEvent]:
@@ -184,8 +187,8 @@ class _Loop:
             yield from self._report()
         if self.state.step % CHECK_EVERY == 0:
             for event in oversee(self.state, self.store, self.plan, self._progress(), self.entropy):
-                if isinstance(event, DiceReport) and event.held_out:
-                    self._offer_model()
+                if isinstance(event, DiceReport) and self.store.held_out_decides:
+                    self._offer_now_and_then()
                 yield event
         if self._now - self.last_overlay >= self.config.overlay_interval_s:
             self.last_overlay = self._now
@@ -284,8 +287,14 @@ class _Loop:
         save_checkpoint(self.checkpoint, self.state, self.plan)
         yield CheckpointSaved(step=self.state.step, path=self.checkpoint)
 
+    def _offer_now_and_then(self) -> None:
+        """Measuring a model takes as long as some ten steps: not at every look."""
+        if self._progress() - self.last_offer >= _OFFER_EVERY:
+            self._offer_model()
+
     def _offer_model(self) -> None:
         """Keep the teacher, unless the kept model is better on held-out images."""
+        self.last_offer = self._progress()
         model = copy.deepcopy(self.state.teacher)
         images = 8 * self.plan.recipe.calibration_images
         calibrate(model, spread_batches(self.store, images, self.plan.device))

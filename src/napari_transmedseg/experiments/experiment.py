@@ -11,6 +11,9 @@ from napari_transmedseg.errors import ExperimentError
 
 Plane = Literal["auto", "axial", "coronal", "sagittal"]
 
+_ALL_RUNS: Mapping[str, Any] = {"early_stop": False, "validation_share": 0.0}
+"""Equal budgets, and every annotated slice to train on, as in the papers."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Labeling:
@@ -176,7 +179,7 @@ def config_of(setup: Setup, row: Row, seed: int, threads: int = 0) -> TrainingCo
     ConfigError, ExperimentError
         If a setting does not exist, is out of its limits, or contradicts another.
     """
-    settings = {"early_stop": False, **setup.settings, **row.settings}
+    settings = {**_ALL_RUNS, **setup.settings, **row.settings}
     try:
         config = TrainingConfig(
             **settings, minutes=setup.minutes, steps=setup.steps, seed=seed, threads=threads
