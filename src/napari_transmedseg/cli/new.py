@@ -32,6 +32,7 @@ class New:
 
     def run(self) -> int:
         """Create the project and say what is in it."""
+        from napari_transmedseg.project.image_sources import series_left_out
         from napari_transmedseg.project.import_options import ImportOptions, parse_frame
         from napari_transmedseg.project.project import Project
 
@@ -52,5 +53,6 @@ class New:
             console = out()
             console.print(f"{project.folder}: {len(project.cases)} cases, classes {listed}.")
             print_advice(f"{case.case_id}: {note}" for case in project.cases for note in case.notes)
+            print_advice(series_left_out(self.images))
             console.print(f"Next: transmedseg annotate {self.project} --from-labels PATH")
         return 0

@@ -25,7 +25,7 @@ from napari_transmedseg.imaging.dicom_stack import Stack, make_stack
 from napari_transmedseg.imaging.formats import is_supported
 from napari_transmedseg.imaging.opened import OpenedImage
 
-__all__ = ["DicomSeries", "find_series", "is_dicom", "open_series", "series_of"]
+__all__ = ["DicomSeries", "find_series", "is_dicom", "is_segmentation", "open_series", "series_of"]
 
 _LISTED = 5
 
@@ -100,6 +100,16 @@ def series_of(path: Path, key: str = "") -> DicomSeries:
             "by its key."
         )
     return images[0]
+
+
+def is_segmentation(path: Path) -> bool:
+    """Whether a file is a DICOM SEG."""
+    if not path.is_file() or is_supported(path) or not is_dicom(path):
+        return False
+    try:
+        return read_planes(path)[0].sop_class in SEGMENTATION_CLASSES
+    except ImageReadError:
+        return False
 
 
 def open_series(path: Path, key: str = "") -> OpenedImage:

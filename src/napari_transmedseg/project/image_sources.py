@@ -68,6 +68,14 @@ def find_sources(
     return [frame for source in sources for frame in _frames_of(source, options)]
 
 
+def series_left_out(paths: Iterable[str | Path]) -> list[str]:
+    """Say which DICOM series of folders and files cannot be opened, and why."""
+    given = [Path(path) for path in paths]
+    slices = [path for path in given if _is_dicom_file(path)]
+    found = _series_of([path for path in given if path.is_dir()], slices)
+    return [series.problem for series in found if series.problem]
+
+
 def _is_dicom_file(path: Path) -> bool:
     return path.is_file() and not is_supported(path) and dicom.is_dicom(path)
 
@@ -94,7 +102,9 @@ def _series_sources(found: list[DicomSeries], options: ImportOptions) -> list[Im
                 f"Expected one of the series {listed}, found '{missing[0]}'; choose one of these."
             )
         found = [series for series in found if series.key in options.series]
-    elif not options.series:
+    elif options.series:
+        found = [series for series in found if not series.problem] or found
+    else:
         _refuse_several(found)
     for series in found:
         if series.problem:

@@ -15,7 +15,7 @@ class ImportOptions:
     frame: int | Literal["all"] | None = None
     """Frame or channel of 4-D images, from 0; `all`: each is a case of its own."""
     series: tuple[str, ...] = ()
-    """Keys of the DICOM series to take; `all`: every series that is found."""
+    """Keys of the DICOM series to take; `all`: every series that can be opened."""
     confirm_spacing: bool = False
     """Vouch for the voxel size of images that do not say where they lie."""
     anonymous_ids: bool = False
