@@ -32,7 +32,10 @@ class New:
 
     def run(self) -> int:
         """Create the project and say what is in it."""
-        from napari_transmedseg.project.image_sources import series_left_out
+        from napari_transmedseg.project.image_sources import (
+            labels_left_out,
+            series_left_out,
+        )
         from napari_transmedseg.project.import_options import ImportOptions, parse_frame
         from napari_transmedseg.project.project import Project
 
@@ -54,5 +57,12 @@ class New:
             console.print(f"{project.folder}: {len(project.cases)} cases, classes {listed}.")
             print_advice(f"{case.case_id}: {note}" for case in project.cases for note in case.notes)
             print_advice(series_left_out(self.images))
+            if labels := labels_left_out(self.images):
+                print_advice(
+                    [
+                        f"{len(labels)} files are named like label maps and are no cases, such as "
+                        f"{labels[0].name}; bring them in with transmedseg annotate."
+                    ]
+                )
             console.print(f"Next: transmedseg annotate {self.project} --from-labels PATH")
         return 0

@@ -25,7 +25,15 @@ from napari_transmedseg.imaging.dicom_stack import Stack, make_stack
 from napari_transmedseg.imaging.formats import is_supported
 from napari_transmedseg.imaging.opened import OpenedImage
 
-__all__ = ["DicomSeries", "find_series", "is_dicom", "is_segmentation", "open_series", "series_of"]
+__all__ = [
+    "DicomSeries",
+    "find_series",
+    "is_dicom",
+    "is_segmentation",
+    "open_series",
+    "series_of",
+    "slice_files",
+]
 
 _LISTED = 5
 
@@ -131,6 +139,20 @@ def open_series(path: Path, key: str = "") -> OpenedImage:
         modality=chosen.modality,
         description=chosen.description,
     )
+
+
+def slice_files(path: Path, key: str = "", frame: int | None = None) -> tuple[Path, ...]:
+    """Files of one phase of a series in slice order; a multi-frame file once.
+
+    Raises
+    ------
+    ImageReadError
+        As `open_series`.
+    """
+    chosen = series_of(path, key)
+    planes = _planes_by_series(path)[chosen.key]
+    stack = make_stack(planes, _name(chosen.folder, planes))
+    return tuple(dict.fromkeys(plane.path for plane in stack.phases[frame or 0]))
 
 
 def _describe(key: str, planes: tuple[Plane, ...], path: Path) -> DicomSeries:

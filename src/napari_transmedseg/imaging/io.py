@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_transmedseg.errors import GeometryError, ImageReadError
-from napari_transmedseg.imaging import dicom, metaimage, nifti, nrrd, segments
+from napari_transmedseg.imaging import dicom, dicom_seg, metaimage, nifti, nrrd, segments
 from napari_transmedseg.imaging.atomic import write_bytes
 from napari_transmedseg.imaging.formats import (
     COMMON_SUFFIXES,
@@ -27,7 +27,7 @@ from napari_transmedseg.imaging.volume import LabelArray, LabelMap, Volume
 
 __all__ = [
     "SUFFIXES", "case_id_of", "find_images", "is_supported", "open_image", "read_geometry",
-    "read_labels", "read_volume", "write_labels",
+    "read_labels", "read_volume", "write_labels", "write_probabilities",
 ]  # fmt: skip
 
 MASK_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd")
@@ -112,11 +112,18 @@ def read_labels(path: str | os.PathLike[str], *, frame: int | None = None) -> La
         As `read_volume`, or if a voxel is no whole number in that range.
     """
     path = Path(path)
+    if dicom.is_segmentation(path):
+        return dicom_seg.read_segmentation(path)
     image = open_image(path)
     if segments.has_segments(image.header) and frame is None:
         return segments.label_map_of(image, path)
     array = _as_classes(image.load(pick_frame(image, frame, path)), path)
-    return LabelMap(array=image.geometry.to_display(array), geometry=image.geometry)
+    return LabelMap(
+        array=image.geometry.to_display(array),
+        geometry=image.geometry,
+        names=dict(image.label_names),
+        colors=dict(image.label_colors),
+    )
 
 
 def write_labels(path: str | os.PathLike[str], label_map: LabelMap) -> None:
@@ -153,6 +160,27 @@ def write_labels(path: str | os.PathLike[str], label_map: LabelMap) -> None:
     except GeometryError as error:
         raise GeometryError(f"{path.name} cannot be written: {error}") from error
     write_bytes(path, content)
+
+
+def write_probabilities(
+    path: str | os.PathLike[str], array_IPL: npt.NDArray[np.float32], geometry: Geometry
+) -> None:
+    """Write the probability of one class, in [0, 1], as float32 NIfTI on exactly its geometry.
+
+    Raises
+    ------
+    GeometryError, ProjectError, ImageReadError
+        As `write_labels`.
+    """
+    path = Path(path)
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        raise ImageReadError(
+            f"Expected a name that ends in .nii.gz or .nii, found {path.name}; probabilities are "
+            "written as NIfTI."
+        )
+    array = geometry.to_source(np.asarray(array_IPL, dtype=np.float32))
+    compress = path.name.lower().endswith(".gz")
+    write_bytes(path, nifti.encode_labels(array, geometry, compress=compress))
 
 
 def read_geometry(path: str | os.PathLike[str], *, series: str = "") -> Geometry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from pathlib import Path
 from typing import IO, Any
@@ -22,8 +23,11 @@ from napari_transmedseg.imaging.raw import Encoding, RawVoxels
 
 _MM_PER_UNIT = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
 _INTENT_LABEL = 1002
+_INTENT_ESTIMATE = 1001
 _NIFTI1_MAX = 32767
 _GZIP_FORMAT = 31  # zlib's window bits for a gzip file
+_LABEL = re.compile(r'<Label Key="(\d{1,5})"([^>]*)><!\[CDATA\[([^\]]{1,99})\]\]>')
+_COLOUR = re.compile(r'(?:Red|Green|Blue)="(\d(?:\.\d{1,20})?)"')
 _READ_ERRORS = (OSError, EOFError, ValueError, OverflowError, KeyError, zlib.error)
 
 
@@ -43,7 +47,14 @@ def open_image(path: Path) -> OpenedImage:
     def load(frame: int) -> npt.NDArray[Any]:
         return _voxels(image, path, spatial, num_frames, frame)
 
-    return OpenedImage(geometry=geometry, load=load, num_frames=num_frames)
+    names, colors = _label_table(image)
+    return OpenedImage(
+        geometry=geometry,
+        load=load,
+        num_frames=num_frames,
+        label_names=names,
+        label_colors=colors,
+    )
 
 
 def encode_labels(array: npt.NDArray[Any], geometry: Geometry, *, compress: bool) -> bytes:
@@ -52,7 +63,7 @@ def encode_labels(array: npt.NDArray[Any], geometry: Geometry, *, compress: bool
     Parameters
     ----------
     array
-        Classes in source order, uint8 or uint16.
+        Classes in source order, uint8 or uint16; or probabilities, float32.
     geometry
         The image's; its header is kept except for data type, scaling and display range.
     compress
@@ -98,6 +109,21 @@ def _load(path: Path) -> SpatialImage:
             f"Expected a NIfTI image in {path}, found {type(image).__name__}; convert it to NIfTI."
         )
     return image
+
+
+def _label_table(image: SpatialImage) -> tuple[dict[int, str], dict[int, str]]:
+    """Names and colours of labels, as TotalSegmentator writes them into a header extension."""
+    names: dict[int, str] = {}
+    colors: dict[int, str] = {}
+    for extension in getattr(image.header, "extensions", []):
+        content = getattr(extension, "content", b"")
+        text = content.decode("utf-8", "replace") if isinstance(content, bytes) else ""
+        for key, attributes, name in _LABEL.findall(text):
+            names[int(key)] = name
+            parts = [float(number) for number in _COLOUR.findall(attributes)]
+            if len(parts) == 3 and max(parts) <= 1:
+                colors[int(key)] = "#" + "".join(f"{round(255 * part):02x}" for part in parts)
+    return names, colors
 
 
 def _geometry_of(image: SpatialImage, path: Path, shape: tuple[int, int, int]) -> Geometry:
@@ -207,7 +233,7 @@ def _mask_header(array: npt.NDArray[Any], geometry: Geometry) -> Nifti1Header:
         header.set_data_shape(array.shape)
     header["scl_slope"], header["scl_inter"] = 1.0, 0.0
     header["cal_min"], header["cal_max"] = 0.0, 0.0
-    header["intent_code"] = _INTENT_LABEL
+    header["intent_code"] = _INTENT_ESTIMATE if array.dtype.kind == "f" else _INTENT_LABEL
     for name in ("intent_p1", "intent_p2", "intent_p3"):
         header[name] = 0.0
     single = Nifti2Header if isinstance(header, Nifti2Header) else Nifti1Header

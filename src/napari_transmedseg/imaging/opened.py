@@ -27,6 +27,10 @@ class OpenedImage:
     """Sentences about what is unusual but was read right."""
     header: Mapping[str, str] = field(default_factory=dict)
     """Fields of a text header, lower-case keys where the format ignores case."""
+    label_names: Mapping[int, str] = field(default_factory=dict)
+    """Names of label values, where the header of a label map gives them."""
+    label_colors: Mapping[int, str] = field(default_factory=dict)
+    """Their colours, #rrggbb."""
     modality: str = ""
     """DICOM's word, such as CT; empty where the format has none."""
     description: str = ""

@@ -13,6 +13,7 @@ from napari_transmedseg.imaging import dicom
 from napari_transmedseg.imaging.dicom import DicomSeries
 from napari_transmedseg.imaging.io import case_id_of, find_images, is_supported, open_image
 from napari_transmedseg.project.import_options import ALL, ImportOptions
+from napari_transmedseg.project.label_files import split_labels
 
 _UNSAFE = '/\\:*?"<>|'
 
@@ -57,12 +58,12 @@ def find_sources(
     """
     given = [Path(path) for path in paths]
     slices = [path for path in given if _is_dicom_file(path)]
+    folders = [path for path in given if path.is_dir()]
     files = [
         path
-        for path in find_images(path for path in given if path not in slices)
+        for path in _image_files([path for path in given if path not in slices])[0]
         if not any(Path(os.path.abspath(path)).is_relative_to(place) for place in leave_out)
     ]
-    folders = [path for path in given if path.is_dir()]
     sources = [ImageSource(path=path, case_id=case_id_of(path)) for path in files]
     sources += _series_sources(_series_of(folders, slices), options)
     return [frame for source in sources for frame in _frames_of(source, options)]
@@ -74,6 +75,18 @@ def series_left_out(paths: Iterable[str | Path]) -> list[str]:
     slices = [path for path in given if _is_dicom_file(path)]
     found = _series_of([path for path in given if path.is_dir()], slices)
     return [series.problem for series in found if series.problem]
+
+
+def labels_left_out(paths: Iterable[str | Path]) -> list[Path]:
+    """Files in folders that are named like label maps of others, and so are no images."""
+    return _image_files([Path(path) for path in paths if not _is_dicom_file(Path(path))])[1]
+
+
+def _image_files(given: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Images, and label maps left out; a file that is named by itself is always an image."""
+    named = find_images(path for path in given if not path.is_dir())
+    images, labels = split_labels(find_images(path for path in given if path.is_dir()))
+    return sorted({*named, *images}), [path for path in labels if path not in named]
 
 
 def _is_dicom_file(path: Path) -> bool:
