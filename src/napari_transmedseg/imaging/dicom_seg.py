@@ -232,7 +232,7 @@ def _hex_of(lab: Sequence[int]) -> str:
     from highdicom.color import CIELabColor
 
     color = CIELabColor.from_dicom_value(tuple(int(part) for part in lab))
-    return "#" + "".join(f"{int(part):02x}" for part in color.to_rgb())
+    return "#" + "".join(f"{int(part):02x}" for part in color.to_rgb(clip=True))
 
 
 def _first_line(error: BaseException) -> str:
