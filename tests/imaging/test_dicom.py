@@ -208,6 +208,34 @@ def test_a_slice_without_place_asks_for_confirmation(tmp_path: Path) -> None:
     assert open_image(path, confirm_spacing=True).geometry.known
 
 
+def test_private_sequences_of_unknown_kind_are_walked_over(tmp_path: Path) -> None:
+    pixels = write_series(tmp_path, (0.0,), prefix="a")
+    path = next(tmp_path.glob("*.dcm"))
+    content = path.read_bytes()
+    nested = b"\x09\x00\x02\x10\x04\x00\x00\x001234"  # implicit: tag, length, value
+    private = (
+        b"\x09\x00\x10\x00LO\x04\x00MINE" + b"\x09\x00\x01\x10UN\x00\x00\xff\xff\xff\xff"
+        + b"\xfe\xff\x00\xe0\xff\xff\xff\xff" + nested + b"\xfe\xff\x0d\xe0" + bytes(4)
+        + b"\xfe\xff\xdd\xe0" + bytes(4)
+    )  # fmt: skip
+    place = content.index(b"\x10\x00\x10\x00PN")
+    path.write_bytes(content[:place] + private + content[place:])
+
+    volume = read_volume(tmp_path)
+
+    assert_array_equal(volume.array[0], pixels[0] - 1000)
+
+
+def test_a_length_beyond_the_file_takes_no_memory(tmp_path: Path) -> None:
+    write_series(tmp_path, (0.0,), prefix="a")
+    path = next(tmp_path.glob("*.dcm"))
+    content = path.read_bytes()
+    place = content.index(b"\xe0\x7f\x10\x00OW") + 8
+    path.write_bytes(content[:place] + (3_000_000_000).to_bytes(4, "little") + content[place + 4 :])
+    with pytest.raises(ImageReadError, match="promises 3000000000 bytes"):
+        read_volume(path)
+
+
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageReadError, match="DICOM images"):
         read_volume(tmp_path)

@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -26,10 +26,11 @@ DRAWN = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     derandomize=True,
+    phases=[Phase.generate],
 )
 
 shapes = st.tuples(*[st.integers(1, 9)] * 3).filter(lambda shape: np.prod(shape) > 3)
-spacings = st.tuples(*[st.floats(0.05, 12.0, width=16)] * 3)
+spacings = st.tuples(*[st.floats(0.0625, 12.0, width=16)] * 3)
 origins = st.tuples(*[st.floats(-300.0, 300.0, width=16)] * 3)
 angles = st.tuples(*[st.floats(-20.0, 20.0, width=16)] * 3)
 
@@ -40,7 +41,7 @@ angles = st.tuples(*[st.floats(-20.0, 20.0, width=16)] * 3)
     scaled=st.booleans(), suffix=st.sampled_from([".nii", ".nii.gz"]),
     mask_suffix=st.sampled_from([".nii", ".nii.gz", ".seg.nrrd"]), seed=st.integers(0, 99),
 )  # fmt: skip
-@settings(DRAWN, max_examples=3)
+@settings(DRAWN, max_examples=2)
 def test_a_painted_mask_lies_where_it_was_painted(orientation: str, **grid: object) -> None:
     check_round_trip(orientation, **grid)
 
@@ -127,6 +128,7 @@ def save(
         image.header.set_slope_inter(0.5, -7.0)
         array = array.astype(array.dtype.newbyteorder(">" if big_endian else "<"))
         image.header.set_data_dtype(array.dtype)
+        image.header["vox_offset"] = 352
         content = image.header.binaryblock + bytes(4) + array.tobytes(order="F")
         with nib.openers.Opener(str(path), "wb") as file:
             file.write(content)

@@ -38,7 +38,7 @@ REFUSED = {
     "analyze.hdr": "no such file", "nifti1.hdr": "no such file",
     "BallBinary30x30x30_byteskip_minus_five.nhdr": "byte skip",
     "BallBinary30x30x30_nifti.nhdr": "352 more",
-    "MR_truncated.dcm": "no whole DICOM", "no_meta.dcm": "no whole DICOM",
+    "MR_truncated.dcm": "whole DICOM", "no_meta.dcm": "whole DICOM",
     # no image
     "not-nifti.nii": "something else", "zipMR.gz": "Expected an image",
     "BallBinary30x30x30.raw": "Expected an image",

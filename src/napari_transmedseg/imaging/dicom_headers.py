@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_transmedseg.errors import ImageReadError
+from napari_transmedseg.imaging.dicom_lengths import require_plausible_lengths
 from napari_transmedseg.imaging.text_header import numbers
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def open_reader(path: Path) -> sitk.ImageFileReader:
     """
     import SimpleITK as sitk
 
+    require_plausible_lengths(path)
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
     reader.SetFileName(str(path))
@@ -236,6 +238,7 @@ def read_dataset(path: Path) -> Any:
     ImageReadError
         If the extra `dicom` is not installed, or the file is damaged.
     """
+    require_plausible_lengths(path)
     try:
         import pydicom
     except ImportError as error:

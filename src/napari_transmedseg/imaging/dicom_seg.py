@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from napari_transmedseg.errors import ConfigError, GeometryError, ImageReadError
+from napari_transmedseg.imaging.dicom_lengths import require_plausible_lengths
 from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.imaging.opened import make_geometry
 from napari_transmedseg.imaging.volume import LabelMap
@@ -30,6 +31,7 @@ def read_segmentation(path: Path) -> LabelMap:
         holds probabilities.
     """
     hd = _highdicom(str(path))
+    require_plausible_lengths(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -133,7 +133,10 @@ def _geometry_of(image: SpatialImage, path: Path, shape: tuple[int, int, int]) -
         return make_geometry(path, shape=shape, affine=image.affine, known=known)
     if not isinstance(header, Nifti1Header):
         return make_geometry(path, shape=shape, affine=image.affine, known=False)
-    unit = str(header.get_xyzt_units()[0])
+    try:
+        unit = str(header.get_xyzt_units()[0])
+    except KeyError:
+        unit = "unknown"
     affine = np.array(image.affine, dtype=np.float64)
     affine[:3] *= _MM_PER_UNIT.get(unit, 1.0)
     qform_code, sform_code = int(header["qform_code"]), int(header["sform_code"])
