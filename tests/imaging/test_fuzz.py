@@ -91,7 +91,7 @@ def segmentation_of(folder: Path) -> bytes:
 
 @pytest.mark.parametrize("name", NAMES)
 @given(changes=changes, cut=cuts)
-@settings(DRAWN, max_examples=25)
+@settings(DRAWN, max_examples=20)
 def test_damaged_files_end_in_an_image_or_a_sentence(
     name: str, changes: list, cut: float | None, seeds: Seeds
 ) -> None:

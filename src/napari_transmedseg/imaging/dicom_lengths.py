@@ -13,6 +13,9 @@ from pathlib import Path
 from napari_transmedseg.errors import ImageReadError
 
 _LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+_KINDS = _LONG | frozenset(
+    b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()
+)
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
@@ -73,7 +76,7 @@ class _Walk:
             return
         self._order = ">" if syntax == _BIG_ENDIAN else "<"
         first = self._data[place + 4 : place + 6]
-        self._explicit = syntax != _IMPLICIT if marked and syntax else _is_kind(first)
+        self._explicit = syntax != _IMPLICIT if marked and syntax else first in _KINDS
         self._elements(place, len(self._data), 0)
 
     def _meta(self, place: int) -> tuple[int, bytes]:
@@ -152,7 +155,7 @@ class _Walk:
         self._kind = b""
         if tag >> 16 == 0xFFFE or not self._explicit:
             return tag, self._number("I", place + 4), place + 8
-        if not _is_kind(kind):
+        if kind not in _KINDS:
             raise ValueError
         self._kind = kind
         if kind in _LONG:
@@ -169,8 +172,3 @@ class _Walk:
     def _require(self, start: int, length: int) -> None:
         if length != _UNDEFINED and start + length > len(self._data) + _TOLERATED:
             raise OverflowError(length)
-
-
-def _is_kind(mark: bytes) -> bool:
-    """Whether two bytes may be a value representation, known or not."""
-    return len(mark) == 2 and mark.isalpha() and mark.isupper()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,10 @@ from napari_transmedseg.imaging.opened import make_geometry
 from napari_transmedseg.imaging.volume import LabelMap
 
 _MAKER = "napari-transmedseg"
+_STUDY_FACTS = (
+    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID",
+    "StudyDate", "StudyTime",
+)  # fmt: skip
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -96,7 +101,7 @@ def encode_segmentation(
     planes = _frames(label_map, datasets)
     compact = np.zeros(max(values) + 1, dtype=np.uint8)
     compact[values] = np.arange(1, len(values) + 1)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _named_gaps(files[0].parent):
         warnings.simplefilter("ignore")
         segmentation = hd.seg.Segmentation(
             source_images=datasets,
@@ -120,6 +125,17 @@ def encode_segmentation(
     buffer = io.BytesIO()
     segmentation.save_as(buffer)
     return buffer.getvalue()
+
+
+@contextmanager
+def _named_gaps(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, AttributeError, TypeError, KeyError) as error:
+        raise ImageReadError(
+            f"Expected a series that a DICOM SEG can refer to in {folder}, found that something "
+            f"is missing ({_first_line(error)}); export this case in another format."
+        ) from error
 
 
 def _highdicom(what: str) -> Any:
@@ -150,12 +166,27 @@ def _read_sources(files: Sequence[Path]) -> list[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return [pydicom.dcmread(path) for path in files]
+            datasets = [pydicom.dcmread(path) for path in files]
     except Exception as error:
         raise ImageReadError(
             f"Expected the series of the image in {files[0].parent}, found that it cannot be read "
             f"again ({_first_line(error)}); put the original files back."
         ) from error
+    return _fill_gaps(datasets)
+
+
+def _fill_gaps(datasets: Sequence[Any]) -> list[Any]:
+    """Add what old files lack and a SEG must have: one frame of reference, empty study facts."""
+    from pydicom.uid import generate_uid
+
+    for dataset in datasets:
+        if not dataset.get("FrameOfReferenceUID"):
+            seed = str(dataset.get("SeriesInstanceUID", ""))
+            dataset.FrameOfReferenceUID = generate_uid(entropy_srcs=[_MAKER, seed])
+        for keyword in _STUDY_FACTS:
+            if keyword not in dataset:
+                setattr(dataset, keyword, "")
+    return list(datasets)
 
 
 def _frames(label_map: LabelMap, datasets: Sequence[Any]) -> Any:

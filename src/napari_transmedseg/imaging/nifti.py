@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from nibabel.analyze import AnalyzeImage
-from nibabel.freesurfer.mghformat import MGHHeader, MGHImage
+from nibabel.freesurfer.mghformat import MGHError, MGHHeader, MGHImage
 from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 from nibabel.spatialimages import HeaderDataError, SpatialImage
@@ -28,7 +28,9 @@ _NIFTI1_MAX = 32767
 _GZIP_FORMAT = 31  # zlib's window bits for a gzip file
 _LABEL = re.compile(r'<Label Key="(\d{1,5})"([^>]*)><!\[CDATA\[([^\]]{1,99})\]\]>')
 _COLOUR = re.compile(r'(?:Red|Green|Blue)="(\d(?:\.\d{1,20})?)"')
-_READ_ERRORS = (OSError, EOFError, ValueError, OverflowError, KeyError, zlib.error)
+_READ_ERRORS = (
+    OSError, EOFError, ValueError, OverflowError, KeyError, MemoryError, MGHError, zlib.error
+)  # fmt: skip
 
 
 def open_image(path: Path) -> OpenedImage:

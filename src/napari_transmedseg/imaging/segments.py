@@ -132,9 +132,11 @@ def encode(array: npt.NDArray[Any], label_map: LabelMap, *, with_segments: bool)
 def _merge(
     image: OpenedImage, found: list[Segment], values: list[int], path: Path, *, keep: bool
 ) -> npt.NDArray[Any]:
-    merged = np.zeros(image.geometry.shape, dtype=np.uint16, order="F")
+    merged: npt.NDArray[np.uint16] | None = None
     for layer in sorted({item.layer for item in found}):
         data = image.load(layer)
+        if merged is None:  # not before the voxels are known to be there
+            merged = np.zeros(image.geometry.shape, dtype=np.uint16, order="F")
         named = np.zeros(data.shape, dtype=np.bool_, order="F")
         for item, value in zip(found, values, strict=True):
             if item.layer != layer:
@@ -154,6 +156,7 @@ def _merge(
                 f"{np.count_nonzero(unnamed)} voxels of none; save the segmentation again."
             )
         merged[unnamed] = data[unnamed]
+    assert merged is not None
     fits = merged.max() <= np.iinfo(np.uint8).max
     return merged.astype(np.uint8) if fits else merged
 
