@@ -31,3 +31,11 @@ class PlanError(TransMedSegError):
 
 class TrainingError(TransMedSegError):
     """Training stopped and could not go on."""
+
+
+class DataSetError(TransMedSegError):
+    """A data set is missing or not laid out as its loader expects."""
+
+
+class ExperimentError(TransMedSegError):
+    """An experiment does not exist, or cannot be run on what is there."""

@@ -15,7 +15,7 @@ def test_running_statistics_become_those_of_the_slices() -> None:
     network = normalising_network()
     images = torch.randn(32, 1, 8, 8, generator=torch.Generator().manual_seed(1)) * 3 + 5
 
-    calibrate(network, images, 32, "cpu")
+    calibrate(network, [images])
 
     with torch.no_grad():
         features = network[0](images)
@@ -27,7 +27,7 @@ def test_several_batches_are_averaged() -> None:
     network = normalising_network()
     images = torch.randn(96, 1, 8, 8, generator=torch.Generator().manual_seed(1)) + 2
 
-    calibrate(network, images, 96, "cpu")
+    calibrate(network, images.split(32))
 
     with torch.no_grad():
         mean = network[0](images).mean((0, 2, 3))
@@ -38,7 +38,7 @@ def test_weights_mode_and_momentum_stay() -> None:
     network = normalising_network()
     weight = network[0].weight.clone()
 
-    calibrate(network, torch.ones(4, 1, 8, 8), 4, "cpu")
+    calibrate(network, [torch.ones(4, 1, 8, 8)])
 
     assert torch.equal(network[0].weight, weight)
     assert not any(module.training for module in network.modules())
@@ -49,6 +49,6 @@ def test_no_slices_leave_everything_as_it_was() -> None:
     network = normalising_network()
     before = {name: value.clone() for name, value in network.state_dict().items()}
 
-    calibrate(network, torch.ones(4, 1, 8, 8), 0, "cpu")
+    calibrate(network, [])
 
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())

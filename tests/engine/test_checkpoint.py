@@ -37,11 +37,15 @@ def test_a_run_comes_back_whole(trained, path):
     restore(other.state, load_checkpoint(path))
     assert same(other.weights(), trained.weights())
     assert same(other.state.graph.state_dict(), trained.state.graph.state_dict())
-    for name in ("source", "target"):
-        one, two = getattr(other.state, name), getattr(trained.state, name)
+    for one, two in zip(
+        (other.state.source, *other.state.targets),
+        (trained.state.source, *trained.state.targets),
+        strict=True,
+    ):
         assert same(one.state_dict(), two.state_dict())
+    assert torch.equal(other.state.predicted_share, trained.state.predicted_share)
     for name in ("phase", "step", "self_training_steps", "self_training_start", "elapsed_s",
-                 "trusted", "predicted_share"):  # fmt: skip
+                 "trusted"):  # fmt: skip
         assert getattr(other.state, name) == getattr(trained.state, name)
     for name in ("generator", "sampling_generator"):
         drawn = [torch.rand(3, generator=_copy(getattr(r.state, name))) for r in (other, trained)]
@@ -138,8 +142,8 @@ class _Unsavable:
         pytest.param(None, "found no file; train the run first", id="missing"),
         pytest.param(b"", "damaged or foreign file", id="empty"),
         pytest.param(b"no checkpoint at all", "damaged or foreign file", id="foreign"),
-        pytest.param({"format": 99}, "of format 1.*found 99", id="newer format"),
-        pytest.param([1, 2], "of format 1.*found list", id="another file of torch"),
+        pytest.param({"format": 99}, "of format 2.*found 99", id="newer format"),
+        pytest.param([1, 2], "of format 2.*found list", id="another file of torch"),
     ],
 )
 def test_what_is_no_checkpoint_is_refused(tmp_path, content, sentence):

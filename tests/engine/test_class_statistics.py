@@ -10,14 +10,13 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from tensor_watch import LargestTensor
 
-from napari_transmedseg.engine import class_statistics
 from napari_transmedseg.engine.class_statistics import (
     ClassStatistics,
     mean_shift,
     ready_classes,
-    sample_per_class,
     shrink_covariance,
 )
+from napari_transmedseg.engine.voxel_sampling import Layout
 
 
 def _stream(num_voxels, num_features, num_classes, seed=0):
@@ -77,6 +76,23 @@ def test_maps_and_voxel_lists_give_the_same_statistics(space, channels_last):
     )
     for name, value in of_maps.state_dict().items():
         assert torch.equal(value, of_voxels.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("space", [(40, 50), (8, 10, 25)], ids=["2-D", "3-D"])
+@pytest.mark.parametrize("num_classes", [4, 21])
+def test_maps_of_many_classes_give_numpys_mean_and_covariance(space, num_classes):
+    features = torch.randn(3, 6, *space, dtype=torch.float64)
+    labels = torch.randint(-1, num_classes, (3, *space))
+    features += labels.unsqueeze(1)
+    statistics = _exact(num_classes, 6)
+    for image in range(3):
+        statistics.update_maps(features[image : image + 1], labels[image : image + 1])
+    rows = features.movedim(1, -1)
+    for value in range(num_classes):
+        of_class = rows[labels == value].numpy()
+        assert_allclose(statistics.mean_CA[value], of_class.mean(0), atol=1e-12)
+        expected = np.cov(of_class, rowvar=False, bias=True)
+        assert_allclose(statistics.covariance_CAA[value], expected, atol=1e-12)
 
 
 def test_relabeling_the_classes_only_permutes_the_statistics():
@@ -142,41 +158,23 @@ def test_no_gradient_is_kept_and_half_precision_is_taken():
     assert statistics.count_C.sum() == 50
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    labels=st.lists(st.integers(-1, 3), min_size=1, max_size=300),
-    limit=st.integers(1, 50),
-    seed=st.integers(0, 1000),
-)
-def test_a_sample_has_distinct_voxels_of_its_class_and_as_many_as_allowed(labels, limit, seed):
-    labels_N = torch.tensor(labels)
-    index, valid = sample_per_class(labels_N, 4, limit, torch.Generator().manual_seed(seed))
-    for value in range(4):
-        chosen = index[value][valid[value]]
-        assert len(chosen.unique()) == len(chosen) == min(limit, labels.count(value))
-        assert (labels_N[chosen] == value).all()
-
-
-@settings(max_examples=60, deadline=None)
-@given(labels=st.lists(st.integers(-1, 3), min_size=1, max_size=200), limit=st.integers(1, 40))
-def test_the_accelerators_way_of_finding_voxels_agrees_with_the_cpus(labels, limit):
-    labels_N = torch.tensor(labels)
-    counts, nth = class_statistics._find_on_cpu(labels_N, 4)
-    other_counts, other_nth = class_statistics._find_without_waiting(labels_N, 4)
-    wanted = torch.arange(limit).expand(4, -1)
-    valid = wanted < counts
-    assert torch.equal(counts, other_counts)
-    assert torch.equal(nth(wanted)[valid], other_nth(wanted)[valid])
-
-
-def test_every_voxel_of_a_large_class_is_equally_likely():
-    labels = torch.zeros(50, dtype=torch.long)
-    generator = torch.Generator().manual_seed(0)
-    hits = torch.zeros(50)
-    for _ in range(2000):
-        index, _ = sample_per_class(labels, 1, 20, generator)
-        hits[index[0]] += 1
-    assert_allclose(hits / 2000, 0.4, atol=0.06)
+@pytest.mark.parametrize("space", [(20, 30), (4, 10, 15)], ids=["2-D", "3-D"])
+@pytest.mark.parametrize("limit", [40, 10_000], ids=["a sample", "all voxels"])
+def test_the_accelerators_way_of_merging_agrees_with_the_cpus(space, limit):
+    features = torch.randn(2, 5, *space, dtype=torch.float64)
+    labels = torch.randint(-1, 4, (2, *space)).where(torch.rand(2, *space) < 0.7, 0)
+    slices, layout = torch.tensor([3, 7]), Layout(600, 150)
+    of_cpu, of_device = (_exact(5, 5, num_slices=9, max_batch_count=limit) for _ in range(2))
+    for seed in range(3):
+        generators = [torch.Generator().manual_seed(seed) for _ in range(2)]
+        of_cpu.update_maps(features + seed, labels, slices, generators[0], voxels_per_slice=150)
+        of_device._update_on_device(
+            (features + seed).flatten(2), labels.flatten(), slices, layout, generators[1]
+        )
+    assert torch.equal(of_cpu.count_C, of_device.count_C)
+    assert torch.equal(of_cpu.distinct_slices_C, of_device.distinct_slices_C)
+    assert_allclose(of_cpu.mean_CA, of_device.mean_CA, atol=1e-12)
+    assert_allclose(of_cpu.covariance_CAA, of_device.covariance_CAA, atol=1e-12)
 
 
 def test_distinct_slices_are_counted_per_class():
@@ -186,6 +184,39 @@ def test_distinct_slices_are_counted_per_class():
     for _ in range(2):
         statistics.update(torch.randn(6, 2), labels, slices)
     assert statistics.distinct_slices_C.tolist() == [2, 1, 0]
+
+
+@pytest.mark.parametrize("on_cpu", [True, False], ids=["CPU", "device"])
+def test_a_patch_counts_the_slices_that_it_holds(on_cpu):
+    statistics = ClassStatistics(3, 2, num_slices=6)
+    labels = torch.full((2, 4, 3, 5), -1)
+    labels[0, 1:3, 0, 0] = 1  # slices 2 and 3
+    labels[1, 0, 2, 4] = 1  # slice 3 again
+    labels[1, 3, 1, 1] = 2  # slice 6, which is none
+    labels[:, 2] = torch.where(labels[:, 2] < 0, 0, labels[:, 2])  # slices 3 and 5
+    first_slices, features = torch.tensor([1, 3]), torch.randn(2, 2, 4, 3, 5)
+    if on_cpu:
+        statistics.update_maps(features, labels, first_slices, voxels_per_slice=15)
+    else:
+        layout = Layout(60, 15)
+        statistics._update_on_device(
+            features.flatten(2), labels.flatten(), first_slices, layout, None
+        )
+    assert statistics.distinct_slices_C.tolist() == [2, 2, 0]
+
+
+def test_a_slice_is_one_whether_it_comes_as_an_image_or_within_a_patch():
+    features, labels = torch.randn(2, 4, 3, 6, 5), torch.randint(-1, 3, (2, 3, 6, 5))
+    of_patches, of_images = (ClassStatistics(3, 4, num_slices=9) for _ in range(2))
+    of_patches.update_maps(features, labels, torch.tensor([0, 5]), voxels_per_slice=30)
+    of_images.update_maps(
+        features.transpose(1, 2).flatten(0, 1),
+        labels.flatten(0, 1),
+        torch.tensor([0, 1, 2, 5, 6, 7]),
+    )
+    assert torch.equal(of_patches.distinct_slices_C, of_images.distinct_slices_C)
+    assert torch.equal(of_patches.count_C, of_images.count_C)
+    torch.testing.assert_close(of_patches.covariance_CAA, of_images.covariance_CAA)
 
 
 @pytest.mark.parametrize(
@@ -249,15 +280,36 @@ def test_statistics_of_other_classes_are_refused():
         ClassStatistics(3, 2).load_state_dict(ClassStatistics(1, 2).state_dict())
 
 
-@pytest.mark.parametrize(("num_voxels", "limit"), [(300, 4096), (20_000, 4096), (20_000, 50)])
-def test_no_intermediate_grows_with_voxels_times_classes_times_channels(num_voxels, limit):
-    num_classes, num_features = 4, 16
-    statistics = ClassStatistics(num_classes, num_features, max_batch_count=limit)
-    features, labels = torch.randn(num_voxels, num_features), torch.randint(0, 4, (num_voxels,))
+@pytest.mark.parametrize("num_classes", [4, 21])
+@pytest.mark.parametrize("on_cpu", [True, False], ids=["CPU", "device"])
+@pytest.mark.parametrize(
+    ("space", "limit"),
+    [
+        pytest.param((15, 20), 4096, id="2-D, small"),
+        pytest.param((100, 200), 4096, id="2-D"),
+        pytest.param((100, 200), 50, id="2-D, few voxels a class"),
+        pytest.param((20, 40, 25), 4096, id="3-D"),
+    ],
+)
+def test_no_intermediate_grows_with_voxels_times_classes_times_channels(
+    space, limit, on_cpu, num_classes
+):
+    num_features = 16
+    statistics = ClassStatistics(num_classes, num_features, num_slices=9, max_batch_count=limit)
+    features, labels = torch.randn(1, num_features, *space), torch.randint(0, num_classes, space)
+    num_voxels, slices = labels.numel(), torch.zeros(1, dtype=torch.long)
     with LargestTensor() as largest:
-        statistics.update(features, labels)
+        if on_cpu:
+            statistics.update_maps(features, labels[None], slices)
+        else:
+            layout = Layout(num_voxels, num_voxels)
+            statistics._update_on_device(
+                features.flatten(2), labels.flatten(), slices, layout, None
+            )
     assert largest.elements <= max(
-        num_voxels * num_features, num_classes * num_features**2, num_classes * limit
+        num_voxels * max(num_features, num_classes),
+        num_classes * num_features**2,
+        num_classes * min(limit, num_voxels),
     )
 
 

@@ -1,5 +1,7 @@
 """Copy-paste and its masked losses (METHOD section 5, oracle 6)."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -116,6 +118,32 @@ def test_a_part_without_voxels_contributes_exactly_nothing(space):
     assert not logits.grad.any()
 
 
+@pytest.mark.parametrize("space", SPACES)
+def test_without_a_box_the_part_inside_it_costs_nothing_and_the_other_is_a_number(space):
+    logits, target = _batch(space)
+    mask = torch.ones(2, *space)
+    outside, inside = masked_segmentation_losses(logits, target, (mask, 1 - mask))
+    (outside + inside).backward()
+    assert inside.item() == 0
+    assert outside.isfinite() and outside > 0
+    assert logits.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("space", "box"),
+    [
+        pytest.param((256, 256), (171, 171), id="2-D"),
+        pytest.param((80, 112, 112), (53, 75, 75), id="3-D, the papers' patch"),
+        pytest.param((5, 48, 40), (3, 32, 27), id="3-D, few slices"),
+    ],
+)
+def test_the_papers_box_is_two_thirds_of_every_axis(space, box):
+    mask = box_mask(space, generator=torch.Generator().manual_seed(0))
+    inside = (mask[0] == 0).nonzero()
+    assert tuple((inside.amax(0) - inside.amin(0) + 1).tolist()) == box
+    assert len(inside) == math.prod(box)
+
+
 def test_parts_together_equal_parts_alone():
     logits, target = _batch((8, 8))
     weights = torch.rand(2, 8, 8), (torch.rand(2, 8, 8) > 0.5).float()
@@ -135,21 +163,16 @@ def test_a_common_factor_of_the_weights_cancels_and_fractions_count():
     torch.testing.assert_close(doubled, _supervised(logits, target))
 
 
-def test_the_gradient_of_the_masked_loss_is_its_slope():
+@pytest.mark.parametrize("space", [(3, 2), (2, 3, 2)], ids=["2-D", "3-D"])
+def test_gradcheck_passes_for_every_part(space):
     torch.manual_seed(0)
-    logits = torch.randn(2, 3, 3, 2, requires_grad=True)
-    target, weight = torch.randint(0, 3, (2, 3, 2)), torch.rand(2, 3, 2)
-    masked_segmentation_loss(logits, target, weight).backward()
-    step = 1e-2
-    for index in range(0, logits.numel(), 5):
-        moved = torch.zeros(logits.numel()).index_fill(0, torch.tensor(index), step)
-        moved = moved.view_as(logits)
-        high, low = (
-            masked_segmentation_loss(logits.detach() + sign * moved, target, weight)
-            for sign in (1, -1)
-        )
-        slope = (high - low) / (2 * step)
-        torch.testing.assert_close(logits.grad.flatten()[index], slope, atol=2e-4, rtol=1e-2)
+    logits = torch.randn(2, 3, *space, dtype=torch.float64, requires_grad=True)
+    target, weight = torch.randint(-1, 3, (2, *space)), torch.rand(2, *space)
+    known = (target >= 0) & (weight > 0.3)
+    parts = weight * known, (~known & (target >= 0)).float(), torch.zeros(2, *space)
+    assert torch.autograd.gradcheck(
+        lambda values: masked_segmentation_losses(values, target, parts), (logits,)
+    )
 
 
 def test_a_perfect_answer_costs_nothing_and_a_class_that_is_absent_is_left_out():
@@ -169,12 +192,16 @@ def test_half_precision_logits_and_boolean_weights_are_taken():
     )
 
 
-def test_nothing_larger_than_the_logits_is_built_and_nothing_waits_for_the_device():
-    logits, target = _batch((32, 32))
+@pytest.mark.parametrize("space", [(32, 32), (8, 16, 8)], ids=["2-D", "3-D"])
+@pytest.mark.parametrize("num_classes", [3, 21])
+def test_nothing_larger_than_the_logits_is_built_and_nothing_waits_for_the_device(
+    space, num_classes
+):
+    logits, target = _batch(space, num_classes=num_classes)
     with LargestTensor() as largest:
-        masked_segmentation_loss(logits, target, torch.ones(2, 32, 32)).backward()
+        masked_segmentation_loss(logits, target, torch.ones(2, *space)).backward()
     assert largest.elements <= logits.numel()
     with FakeTensorMode():
-        logits = torch.empty(2, 3, 8, 8, requires_grad=True)
-        target = torch.empty(2, 8, 8, dtype=torch.long)
-        masked_segmentation_loss(logits, target, box_mask((8, 8), batch=2)).backward()
+        logits = torch.empty(2, num_classes, *space, requires_grad=True)
+        target = torch.empty(2, *space, dtype=torch.long)
+        masked_segmentation_loss(logits, target, box_mask(space, batch=2)).backward()

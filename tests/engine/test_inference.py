@@ -144,7 +144,7 @@ def test_the_slice_on_screen_looks_as_in_the_whole_volume(slice_axis):
     whole = predictor.predict_volume(image)
     seen = image_to_network(image, predictor.plan.space)
     index = len(seen) // 2
-    label, uncertainty = predictor.predict_slice(seen[index], place)
+    label, uncertainty = predictor.predict_slice(seen[index], place, index)
     assert np.array_equal(label, whole.labels.array.take(index, slice_axis))
     np.testing.assert_allclose(
         uncertainty, whole.uncertainty_IPL.take(index, slice_axis), atol=1e-5

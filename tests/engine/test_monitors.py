@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from napari_transmedseg.engine import monitors
+from napari_transmedseg.engine.class_statistics import ClassStatistics, mean_shift
 from napari_transmedseg.engine.pseudo_labels import normalized_entropy
 
 
@@ -52,6 +53,27 @@ from napari_transmedseg.engine.pseudo_labels import normalized_entropy
             id="no slice",
         ),
         pytest.param(
+            monitors.count_report(7, 159, 5, 16, "RV", "source"),
+            "source_count",
+            "advice",
+            "Too little annotated RV",
+            id="few annotated voxels",
+        ),
+        pytest.param(
+            monitors.count_report(7, 1e4, 2, 16, "RV", "target"),
+            "target_count",
+            "advice",
+            "add cases that show RV",
+            id="few slices without annotation that show it",
+        ),
+        pytest.param(
+            monitors.mean_shift_report(7, 1.5, "RV"),
+            "mean_shift",
+            "advice",
+            "of cases unlike those you annotated",
+            id="another look",
+        ),
+        pytest.param(
             monitors.multi_modal_report(7, 0.9, "RV"),
             "multi_modal",
             "advice",
@@ -77,6 +99,10 @@ def test_an_unhealthy_value_lights_up_with_a_sentence(report, name, light, words
         monitors.teacher_dice_report(1, math.nan, "RV"),
         monitors.pseudo_share_report(1, 0.006, 0.05, "RV"),
         monitors.count_report(1, 160, 3, 16, "RV"),
+        monitors.count_report(1, 160, 3, 16, "RV", "source"),
+        monitors.count_report(1, 160, 3, 16, "RV", "target"),
+        monitors.mean_shift_report(1, 1.0, "RV"),
+        monitors.mean_shift_report(1, math.nan, "RV"),
         monitors.multi_modal_report(1, 0.6, "RV"),
     ],
     ids=lambda report: f"{report.name} {report.value:g}",
@@ -110,6 +136,45 @@ def test_condition_numbers_are_eigenvalue_ratios():
     assert numbers[0] == pytest.approx(100)
     assert numbers[1] > 1e6
     assert math.isnan(numbers[2])
+
+
+def test_a_shift_of_one_deviation_in_every_channel_is_one_in_any_unit():
+    generator = torch.Generator().manual_seed(0)
+    root = torch.randn(2, 5, 5, generator=generator, dtype=torch.float64)
+    covariance = root @ root.mT
+    scale = 1000.0
+    shift = (torch.linalg.cholesky(covariance) @ torch.ones(5, 1, dtype=torch.float64)).squeeze(2)
+    of_shift = monitors.relative_mean_shifts(shift, covariance, rho=0)
+    torch.testing.assert_close(of_shift, torch.ones(2, dtype=torch.float64))
+    scaled = monitors.relative_mean_shifts(scale * shift, scale**2 * covariance)
+    torch.testing.assert_close(scaled, monitors.relative_mean_shifts(shift, covariance))
+    assert (scaled > 0).all()
+
+
+def test_a_mean_shift_needs_a_spread_and_survives_a_singular_one():
+    covariance = torch.stack([torch.zeros(3, 3), torch.diag(torch.tensor([1.0, 1.0, 0.0]))])
+    empty, singular = monitors.relative_mean_shifts(torch.ones(2, 3), covariance)
+    assert empty.isnan()
+    assert singular > 1
+
+
+@pytest.mark.parametrize("space", [(40, 50), (5, 20, 20)], ids=["2-D", "3-D"])
+def test_another_scanner_is_told_by_the_mean_shift_and_the_same_one_is_not(space):
+    labels, slices = torch.randint(0, 2, (2, *space)), torch.arange(2)
+    statistics = {}
+    for name, offset in (("here", 0.0), ("same", 0.0), ("other", 3.0)):
+        statistics[name] = ClassStatistics(2, 4, num_slices=9)
+        features = torch.randn(2, 4, *space) + offset * labels.unsqueeze(1)
+        statistics[name].update_maps(features, labels, slices)
+    here = statistics.pop("here")
+    lights = {
+        name: [
+            monitors.mean_shift_report(0, float(value), "RV").light
+            for value in monitors.relative_mean_shifts(mean_shift(here, to), to.covariance_CAA)
+        ]
+        for name, to in statistics.items()
+    }
+    assert lights == {"same": ["ok", "ok"], "other": ["ok", "advice"]}
 
 
 def test_an_inverted_confident_teacher_is_caught_by_class_and_not_by_the_mean():

@@ -93,6 +93,24 @@ def test_a_competent_model_waits_for_its_share_of_the_budget(run):
     assert run.state.phase == "warm-up"
 
 
+def test_a_competent_model_waits_until_it_has_seen_its_annotated_slices_often(run):
+    run.plan = replace(run.plan, recipe=replace(run.plan.recipe, warmup_passes=200))
+    needed = 200 * len(run.store.training_rows) / run.plan.recipe.batch_size
+    run.state.step = int(needed) - 1
+    assert not _of(PhaseChanged, _look(run, progress=0.5))
+    run.state.step = int(needed) + 1
+    assert _of(PhaseChanged, _look(run, progress=0.5))
+
+
+def test_where_time_is_too_short_for_that_it_says_once_how_long_it_would_take(run):
+    run.plan = replace(run.plan, recipe=replace(run.plan.recipe, warmup_passes=10_000))
+    run.state.elapsed_s = 60.0
+    assert not _of(Notice, _look(run, progress=0.5))
+    (notice,) = _of(Notice, _look(run, progress=0.7))
+    assert "annotated slices only; give it" in notice.sentence and "minutes" in notice.sentence
+    assert not _of(Notice, _look(run, progress=0.8))
+
+
 def test_a_competent_model_begins_and_progress_counts_from_there(run):
     (changed,) = _of(PhaseChanged, _look(run, progress=0.5))
     assert changed.phase == run.state.phase == "self-training"
@@ -119,7 +137,7 @@ def test_a_supervised_run_stays_supervised(run):
 @pytest.mark.parametrize("spoil", [_invert, _blind])
 def test_a_failing_teacher_is_not_trusted_until_it_recovers(run, spoil):
     run.state.phase = "self-training"
-    run.state.predicted_share = [0.7, 0.15, 0.15]
+    run.state.predicted_share = torch.tensor([0.7, 0.15, 0.15])
     assert not _of(Notice, _look(run)) and run.state.trusted
     good = copy.deepcopy(run.state.teacher)
 
@@ -137,26 +155,27 @@ def test_a_failing_teacher_is_not_trusted_until_it_recovers(run, spoil):
 
 def test_a_class_that_vanishes_from_the_proposals_is_not_trusted(run):
     run.state.phase = "self-training"
-    run.state.predicted_share = [0.85, 0.15, 0.001]
+    run.state.predicted_share = torch.tensor([0.85, 0.15, 0.001])
     (notice,) = _of(Notice, _look(run))
     assert not run.state.trusted and "proposals for core" in notice.sentence
 
 
 def test_monitors_tell_every_class(run):
     run.state.phase = "self-training"
-    run.state.predicted_share = [0.7, 0.15, 0.15]
+    run.state.predicted_share = torch.tensor([0.7, 0.15, 0.15])
     reports = _of(MonitorReport, _look(run, entropy=0.7))
     by_name = {(report.name, report.class_name): report for report in reports}
     assert by_name["entropy", ""].light == "warning"
     for name in ("ring", "core"):
         assert by_name["teacher_dice", name].light == "ok"
-        assert by_name["count", name].light != "ok"  # nothing was counted yet
+        for side in ("source", "target"):  # nothing was counted yet
+            assert by_name[f"{side}_count", name].light != "ok"
         assert "annotate" in by_name["count", name].sentence
 
 
 def test_uncertainty_and_modes_are_watched_for_every_class(run):
     run.state.phase = "self-training"
-    run.state.predicted_share = [0.7, 0.15, 0.15]
+    run.state.predicted_share = torch.tensor([0.7, 0.15, 0.15])
     reports = _of(MonitorReport, _look(run))
     for name in ("entropy", "multi_modal"):
         of_class = {r.class_name: r.value for r in reports if r.name == name and r.class_name}

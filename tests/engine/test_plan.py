@@ -8,7 +8,9 @@ import torch
 from tiny_cohort import CLASSES, case, cohort, config, ellipses, geometry, whole_slices
 
 from napari_transmedseg.engine.config import TrainingConfig
-from napari_transmedseg.engine.plan import affordable_pixels, plan_training, resolve_device
+from napari_transmedseg.engine.machine import resolve_device
+from napari_transmedseg.engine.plan import plan_training
+from napari_transmedseg.engine.plan_space import affordable_voxels
 from napari_transmedseg.errors import ConfigError, PlanError
 from napari_transmedseg.imaging.geometry import Geometry
 
@@ -158,7 +160,7 @@ def test_a_window_of_too_many_pixels_is_seen_coarser():
     ],
 )
 def test_on_a_cpu_slices_are_as_fine_as_the_budget_affords(given, pixels):
-    assert affordable_pixels(TrainingConfig(**given), "cpu") == pytest.approx(pixels)
+    assert affordable_voxels(TrainingConfig(**given), "cpu") == pytest.approx(pixels)
 
 
 def test_the_window_covers_what_is_annotated_in_every_case():

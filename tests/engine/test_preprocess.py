@@ -136,7 +136,7 @@ def test_the_window_stays_inside_a_slice_that_is_large_enough(centre):
     place = geometry((5, 48, 40), (6.0, 1.0, 1.0))
     space = _space(0, (1.0, 1.0), (32, 32), centre)
     window = window_of(place, space)
-    assert 0 <= window.top <= 16 and 0 <= window.left <= 8
+    assert 0 <= window.start[0] <= 16 and 0 <= window.start[1] <= 8
     assert inside_mask(place, space).all()
 
 

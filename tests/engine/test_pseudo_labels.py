@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from napari_transmedseg.engine.pseudo_labels import (
+    begin_largest_components,
     largest_components,
     normalized_entropy,
     predict_labels,
@@ -41,11 +42,66 @@ def test_largest_components_agree_with_one_class_at_a_time(shape):
     agree()
 
 
-def test_components_of_neighbours_in_the_batch_are_kept_apart():
-    labels = torch.zeros(2, 4, 4, dtype=torch.long)
+@pytest.mark.parametrize("space", [(4, 4), (4, 4, 3)], ids=["2-D", "3-D"])
+def test_components_of_neighbours_in_the_batch_are_kept_apart(space):
+    labels = torch.zeros(2, *space, dtype=torch.long)
     labels[0, 3, :2] = 1
     labels[1, 0, :2] = 1
     assert torch.equal(largest_components(labels, 2), labels)
+
+
+def test_of_two_components_in_a_patch_the_larger_stays_although_slices_alone_show_the_other():
+    labels = torch.zeros(1, 5, 6, 6, dtype=torch.long)
+    labels[0, :, 0, 0] = 1  # five voxels over all slices
+    labels[0, 2, 4:6, 4:6] = 1  # four in one slice, where they are the majority
+    expected = labels.clone()
+    expected[0, 2, 4:6, 4:6] = 0
+    assert torch.equal(largest_components(labels, 2), expected)
+
+
+def test_voxels_of_a_patch_that_touch_only_at_a_corner_are_connected():
+    labels = torch.zeros(1, 4, 4, 4, dtype=torch.long)
+    labels[0, 0, 0, 0] = labels[0, 1, 1, 1] = labels[0, 2, 2, 2] = 1
+    labels[0, 0, 3, 2:] = 1
+    expected = labels.clone()
+    expected[0, 0, 3, 2:] = 0
+    assert torch.equal(largest_components(labels, 2), expected)
+
+
+@pytest.mark.parametrize("shape", [(3, 9, 8), (2, 5, 6, 4)], ids=["2-D", "3-D"])
+@pytest.mark.parametrize(
+    "classes",
+    [
+        pytest.param((), id="none"),
+        pytest.param([2], id="one of three"),
+        pytest.param({1, 3, 9}, id="two, and one that does not exist"),
+    ],
+)
+def test_only_the_classes_that_are_named_lose_components(shape, classes):
+    labels = torch.randint(0, 4, shape)
+    everything = largest_components(labels, 4)
+    expected = labels.clone()
+    for value in {1, 2, 3} & set(classes):
+        expected[(labels == value) & (everything != value)] = 0
+    assert torch.equal(largest_components(labels, 4, classes), expected)
+
+
+@pytest.mark.parametrize("classes", [None, [1]])
+def test_a_result_that_is_fetched_later_is_the_same(classes):
+    labels = torch.randint(-1, 4, (2, 6, 7, 5))
+    pending = begin_largest_components(labels, 4, classes)
+    assert torch.equal(pending.result(), largest_components(labels, 4, classes))
+    assert pending.result() is pending.result()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_on_a_gpu_other_work_goes_on_and_the_labels_come_back_there():
+    labels = torch.randint(-1, 4, (2, 6, 7, 5))
+    pending = begin_largest_components(labels.cuda(), 4)
+    torch.randn(512, 512, device="cuda").mm(torch.ones(512, 512, device="cuda"))
+    kept = pending.result()
+    assert kept.device.type == "cuda"
+    assert torch.equal(kept.cpu(), largest_components(labels, 4))
 
 
 def test_of_equal_components_the_first_stays_and_values_that_are_no_class_pass():

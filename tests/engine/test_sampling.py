@@ -8,7 +8,8 @@ import torch
 from tiny_cohort import case, cohort, config, ellipses, geometry, small_plan, whole_slices
 
 from napari_transmedseg.engine.augment import WEAK, AugmentationRanges
-from napari_transmedseg.engine.sampling import Sampler, build_store
+from napari_transmedseg.engine.images import build_store
+from napari_transmedseg.engine.sampling import Sampler
 from napari_transmedseg.errors import PlanError
 
 STILL = AugmentationRanges(geometry_probability=0, elastic_probability=0, intensity=False)
@@ -27,11 +28,11 @@ def _sampler(store, ranges=STILL, seed=0):
 
 def test_the_store_knows_which_slices_are_labeled_and_which_are_open():
     store = _store()
-    assert store.num_slices == 24
+    assert store.num_images == 24
     assert store.start == {"a": 0, "b": 6, "c": 12, "d": 18}
     assert store.labeled_L.tolist() == [0, 2, 3, 8, 9, 11]
     assert store.unlabeled_U.tolist() == [n for n in range(24) if n not in {0, 2, 3, 8, 9, 11}]
-    assert store.inside_N.tolist() == sorted([0, 1, 2, 3] * 6)
+    assert store.case_N.tolist() == sorted([0, 1, 2, 3] * 6)
     assert store.training_rows.tolist() == [0, 1, 2, 3, 4, 5]
     assert len(store.held_out_rows) == 0
 

@@ -81,7 +81,7 @@ def test_without_variance_the_bound_is_the_loss_of_the_shifted_features():
 @settings(max_examples=50, deadline=None)
 @given(
     num_voxels=st.integers(1, 60),
-    num_classes=st.integers(2, 20),
+    num_classes=st.integers(2, 21),
     num_features=st.integers(1, 20),
     strength=st.floats(0, 2),
     seed=st.integers(0, 10_000),
@@ -116,6 +116,23 @@ def test_gradcheck_passes_for_features_and_classifier():
         return _loss(problem | {"features": features, "weight": weight, "bias": bias}, 0.5)
 
     assert torch.autograd.gradcheck(loss, inputs)
+
+
+SPACES = [pytest.param((3, 2), id="2-D"), pytest.param((2, 3, 2), id="3-D")]
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_gradcheck_passes_for_maps_with_unknown_voxels(space):
+    problem = _problem(num_classes=3, num_features=3)
+    logits = torch.randn(2, 3, *space, dtype=torch.float64, requires_grad=True)
+    labels = torch.randint(-1, 3, (2, *space))
+    weight, ready = problem["weight"].requires_grad_(), torch.tensor([True, False, True])
+
+    def loss(logits, weight):
+        table = augmentation_table(weight, problem["shift"], problem["covariance"], 0.5, ready)
+        return transferable_cross_entropy(logits, labels, table)
+
+    assert torch.autograd.gradcheck(loss, (logits, weight))
 
 
 def test_statistics_receive_no_gradient():
@@ -164,20 +181,22 @@ def test_maps_and_voxel_lists_have_the_same_loss(space):
     torch.testing.assert_close(transferable_cross_entropy(flat, labels.flatten(), table), expected)
 
 
-def test_unknown_voxels_have_exactly_no_gradient():
-    logits = torch.randn(2, 3, 4, 4, requires_grad=True)
-    labels = torch.randint(0, 3, (2, 4, 4))
-    labels[:, :2] = -1
+@pytest.mark.parametrize("space", SPACES)
+def test_unknown_voxels_have_exactly_no_gradient(space):
+    logits = torch.randn(2, 3, *space, requires_grad=True)
+    labels = torch.randint(0, 3, (2, *space))
+    labels[:, :1] = -1
     transferable_cross_entropy(logits, labels, torch.randn(3, 3)).backward()
-    assert not logits.grad[:, :, :2].any()
-    assert logits.grad[:, :, 2:].all()
+    assert not logits.grad[:, :, :1].any()
+    assert logits.grad[:, :, 1:].all()
 
 
-def test_a_batch_without_labeled_voxels_contributes_exactly_nothing():
-    logits = torch.randn(2, 3, 4, 4, requires_grad=True)
+@pytest.mark.parametrize("space", SPACES)
+def test_a_batch_without_labeled_voxels_contributes_exactly_nothing(space):
+    logits = torch.randn(2, 3, *space, requires_grad=True)
     weight = torch.randn(3, 5, requires_grad=True)
     table = augmentation_table(weight, torch.randn(3, 5), torch.eye(5).expand(3, 5, 5), 0.25)
-    loss = transferable_cross_entropy(logits, torch.full((2, 4, 4), -1), table)
+    loss = transferable_cross_entropy(logits, torch.full((2, *space), -1), table)
     loss.backward()
     assert loss.item() == 0
     assert not logits.grad.any()
@@ -219,15 +238,18 @@ def test_the_direction_chooses_whose_mean_and_covariance_are_aimed_at(direction,
     assert statistics[spread_of].covariance_CAA.any()
 
 
-def test_no_tensor_per_voxel_and_class_and_channel_is_built():
-    num_voxels, num_classes, num_features = 5000, 4, 16
-    problem = _problem(num_voxels, num_classes, num_features)
+@pytest.mark.parametrize("num_classes", [4, 21])
+@pytest.mark.parametrize("space", [(50, 50), (10, 25, 20)], ids=["2-D", "3-D"])
+def test_no_tensor_per_voxel_and_class_and_channel_is_built(space, num_classes):
+    num_features = 16
+    problem = _problem(1, num_classes, num_features)
     problem["weight"].requires_grad_()
-    logits = problem["features"] @ problem["weight"].t()
+    logits = torch.randn(2, num_classes, *space, requires_grad=True)
+    labels = torch.randint(-1, num_classes, (2, *space))
     with LargestTensor() as largest:
         table = augmentation_table(problem["weight"], problem["shift"], problem["covariance"], 0.25)
-        transferable_cross_entropy(logits, problem["labels"], table).backward()
-    assert largest.elements <= num_voxels * max(num_classes, num_features)
+        transferable_cross_entropy(logits, labels, table).backward()
+    assert largest.elements <= max(labels.numel() * num_classes, num_classes * num_features**2)
 
 
 def test_table_and_loss_do_not_wait_for_the_device():

@@ -11,9 +11,10 @@ from napari_transmedseg.engine import mixing
 from napari_transmedseg.engine.checkpoint import load_checkpoint, restore, save_checkpoint
 from napari_transmedseg.engine.copy_paste import masked_segmentation_loss
 from napari_transmedseg.engine.graph_clustering import pick_level
-from napari_transmedseg.engine.mixing import copy_paste_batch
+from napari_transmedseg.engine.mixing import copy_paste, with_targets
 from napari_transmedseg.engine.schedules import ramp
-from napari_transmedseg.engine.step import loss_terms, pseudo_labels, train_step
+from napari_transmedseg.engine.step import loss_terms, train_step
+from napari_transmedseg.engine.teaching import begin_pseudo_labels
 from napari_transmedseg.errors import TrainingError
 
 
@@ -26,8 +27,10 @@ def _run(*, confidence=0.0, self_training=True, cases=None, **settings):
 def _one_batch(run):
     """A mixed batch, the student's view of it, and what it was made of."""
     labeled, unlabeled = run.sampler.labeled(4), run.sampler.unlabeled(4)
-    pseudo = pseudo_labels(run.state, run.plan, unlabeled)
-    mixed = copy_paste_batch(labeled, unlabeled, pseudo, run.state.generator)
+    pseudo = begin_pseudo_labels(run.state, run.plan, unlabeled).finish(count=True)
+    arrangement = copy_paste(labeled, run.state.generator)
+    image = arrangement.combine(labeled.strong_B1HW, unlabeled.strong_B1HW)
+    mixed = with_targets(arrangement, image, labeled, unlabeled, pseudo)
     return mixed, run.state.student(mixed.image_B1HW), (labeled, unlabeled, pseudo)
 
 
@@ -226,7 +229,8 @@ def test_what_the_teacher_sees_in_the_padding_cannot_displace_an_organ():
     inside = organ.clone()
     inside[:, 2:5, 2:5] = True  # connected with the organ by way of the padding only
     unlabeled = replace(run.sampler.unlabeled(4), inside_BHW=inside)
-    assert torch.equal(pseudo_labels(run.state, run.plan, unlabeled).label_BHW, organ.long())
+    pseudo = begin_pseudo_labels(run.state, run.plan, unlabeled).finish(count=False)
+    assert torch.equal(pseudo.label_BHW, organ.long())
 
 
 def test_shares_and_entropy_are_those_of_the_voxels_on_the_image():
@@ -271,8 +275,8 @@ def test_twenty_steps_in_one_go_are_ten_and_ten_after_a_checkpoint(settings, tmp
     assert second.state.step == 10
     assert second.steps(10) == expected[10:]
     assert same(second.weights(), straight.weights())
-    for name, value in straight.state.target.state_dict().items():
-        assert torch.equal(value, second.state.target.state_dict()[name])
+    for name, value in straight.state.targets[0].state_dict().items():
+        assert torch.equal(value, second.state.targets[0].state_dict()[name])
 
 
 def test_another_seed_is_another_run():

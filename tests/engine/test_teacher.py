@@ -7,17 +7,19 @@ from torch import nn
 from napari_transmedseg.engine.teacher import make_teacher, update_teacher
 
 
-def _student(seed):
+def _student(seed, dims=2):
     torch.manual_seed(seed)
-    student = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5))
+    convolution, norm = (nn.Conv2d, nn.BatchNorm2d) if dims == 2 else (nn.Conv3d, nn.BatchNorm3d)
+    student = nn.Sequential(convolution(1, 4, 3), norm(4), nn.Dropout(0.5))
     for _ in range(seed + 1):
-        student(torch.randn(2, 1, 8, 8) + seed)
+        student(torch.randn(2, 1, *[8] * dims) + seed)
     return student
 
 
+@pytest.mark.parametrize("dims", [2, 3])
 @pytest.mark.parametrize("decay", [0.0, 0.9, 0.99, 0.999, 1.0])
-def test_weights_and_running_statistics_follow_the_exact_formula(decay):
-    teacher, student = make_teacher(_student(0)), _student(3)
+def test_weights_and_running_statistics_follow_the_exact_formula(decay, dims):
+    teacher, student = make_teacher(_student(0, dims)), _student(3, dims)
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
     update_teacher(teacher, student, decay)
     for name, value in student.state_dict().items():

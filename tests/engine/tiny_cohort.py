@@ -9,8 +9,9 @@ import torch
 
 from napari_transmedseg.engine.cases import TrainingCase
 from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.engine.images import ImageStore, build_store
 from napari_transmedseg.engine.plan import TrainingPlan, plan_training
-from napari_transmedseg.engine.sampling import Sampler, SliceStore, build_store
+from napari_transmedseg.engine.sampling import Sampler
 from napari_transmedseg.engine.state import TrainingState, make_state
 from napari_transmedseg.engine.step import train_step
 from napari_transmedseg.imaging.geometry import Geometry
@@ -99,7 +100,8 @@ def small_plan(
 ) -> TrainingPlan:
     """The plan of the tiny cohort with a smaller network and batch; `rules` change its recipe."""
     plan = plan_training(settings or config(steps=40), cases or cohort(), CLASSES, 0)
-    recipe = replace(plan.recipe, **({"batch_size": 4, "ramp_steps": 8} | rules))
+    usual = {"batch_size": 4, "ramp_steps": 8, "warmup_passes": 0}
+    recipe = replace(plan.recipe, **(usual | rules))
     return replace(plan, channels=(4, 8, 16, 32), recipe=recipe)
 
 
@@ -116,10 +118,11 @@ class Run:
     ) -> None:
         torch.set_num_threads(1)
         self.plan = plan
-        self.store: SliceStore = build_store(
+        self.store: ImageStore = build_store(
             cases or cohort(), plan, validation_share=0, seed=seed, cache=None
         )
-        self.state: TrainingState = make_state(plan, num_slices=self.store.num_slices, seed=seed)
+        num_slices = self.store.num_images * self.store.slices_per_image
+        self.state: TrainingState = make_state(plan, num_slices=num_slices, seed=seed)
         if self_training:
             self.state.phase, self.state.self_training_start = "self-training", 0.0
         self.state.student.train()

@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import conv2d
 
-from napari_transmedseg.errors import ConfigError
-from napari_transmedseg.networks import build_network, network_names
+from napari_transmedseg.networks import build_network
 
 
 def _unet(dims=2, channels=(4, 8, 16), **more):
@@ -38,17 +37,25 @@ def test_logits_are_the_classifier_of_the_features():
     torch.testing.assert_close(flat + network.classifier.bias[:, None, None], output.logits)
 
 
-def test_reducing_channels_before_upsampling_gives_the_same_as_after():
-    network = _unet()
-    coarse = torch.randn(1, 16, 4, 6)
+@pytest.mark.parametrize(
+    ("dims", "space"),
+    [pytest.param(2, (4, 6), id="2-D"), pytest.param(3, (2, 4, 6), id="3-D")],
+)
+def test_reducing_channels_before_upsampling_gives_the_same_as_after(dims, space):
+    network = _unet(dims)
+    coarse = torch.randn(1, 16, *space)
     before = network.upsample(network.reduce[1](coarse))
     after = network.reduce[1](network.upsample(coarse))
     torch.testing.assert_close(before, after, atol=1e-5, rtol=1e-5)
 
 
-def test_every_weight_learns():
-    network = _unet()
-    output = network(torch.randn(2, 1, 16, 16))
+@pytest.mark.parametrize(
+    ("dims", "space"),
+    [pytest.param(2, (16, 16), id="2-D"), pytest.param(3, (8, 8, 16), id="3-D")],
+)
+def test_every_weight_learns(dims, space):
+    network = _unet(dims)
+    output = network(torch.randn(2, 1, *space))
     output.logits.square().mean().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
 
@@ -61,7 +68,9 @@ def test_dropout_acts_while_training_only():
     assert torch.equal(network(image).logits, network(image).logits)
 
 
-def test_an_unknown_network_is_refused_with_the_known_names():
-    assert "unet" in network_names()
-    with pytest.raises(ConfigError, match="Expected a network out of unet.*found 'resnet'"):
-        build_network("resnet", in_channels=1, num_classes=2, dims=2, channels=(4, 8))
+def test_weights_keep_the_names_that_checkpoints_have():
+    names = {name.rsplit(".", 1)[0] for name in _unet(channels=(4, 8)).state_dict()}
+    blocks = {
+        f"{block}.{layer}" for block in ("down.0", "down.1", "up.0") for layer in (0, 1, 3, 4)
+    }
+    assert names == blocks | {"reduce.0", "classifier"}

@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "export": "Write masks that lie exactly on their images.",
     "evaluate": "Compare predictions with references: Dice per case and class.",
     "info": "Show what is in image files.",
+    "benchmark": "Compare methods on a data set: a declared experiment.",
 }
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -30,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when done, 2 for wrong usage or input, 130 when interrupted.
+        0 when done, 1 when runs of a benchmark failed, 2 for wrong usage or input, 130 when
+        interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     _make_output_safe()

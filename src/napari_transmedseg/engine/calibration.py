@@ -1,35 +1,40 @@
-"""BatchNorm statistics measured on whole, unmixed slices.
+"""BatchNorm statistics measured on whole, unmixed images.
 
-The student normalises mixtures of two slices, but whole slices are what the teacher is asked
-about; running averages of the student's statistics fit neither those nor the averaged weights.
-Measuring them anew with the teacher's own weights ("precise BatchNorm", Wu and Johnson,
-arXiv:2105.07576) was worth about one Dice point after copy-paste training.
+The student normalises mixtures of two images, but whole ones are what the teacher is asked about;
+running averages of the student's statistics fit neither those nor the averaged weights. Measuring
+them anew with the teacher's own weights ("precise BatchNorm", Wu and Johnson, arXiv:2105.07576)
+was worth about one Dice point after copy-paste training.
 """
+
+import math
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-_BATCH = 32
+from napari_transmedseg.engine.images import ImageStore
+from napari_transmedseg.engine.patches import cut_images, middle_starts
+
+_BATCH_VOXELS = 32 * 64 * 64
 
 
 @torch.no_grad()
-def calibrate(network: nn.Module, images_N1HW: Tensor, count: int, device: str) -> None:
-    """Set the running statistics of every BatchNorm layer to those of some slices.
+def calibrate(network: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Set the running statistics of every BatchNorm layer to those of some images.
 
     Parameters
     ----------
     network
         Left in evaluation mode.
-    images_N1HW
-        Slices in network space, on any device.
-    count
-        How many of them to look at, evenly spread over all.
-    device
-        Where the network is.
+    batches
+        Images where the network is; without any, nothing changes.
     """
     layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
-    if not layers or count < 1:
+    images = iter(batches)
+    first = next(images, None)
+    if not layers or first is None:
         return
     momenta = [layer.momentum for layer in layers]
     for layer in layers:
@@ -38,10 +43,17 @@ def calibrate(network: nn.Module, images_N1HW: Tensor, count: int, device: str) 
     network.eval()
     for layer in layers:
         layer.train()
-    last = len(images_N1HW) - 1
-    rows = torch.linspace(0, last, min(count, last + 1)).round().long()
-    for part in rows.split(_BATCH):
-        network(images_N1HW[part.to(images_N1HW.device)].to(device))
+    for batch in chain([first], images):
+        network(batch)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
     network.eval()
+
+
+def spread_batches(store: ImageStore, count: int, device: str) -> Iterator[Tensor]:
+    """At most `count` images, evenly spread over all; of 3-D windows the patch in the middle."""
+    last = store.num_images - 1
+    images = torch.linspace(0, last, min(count, last + 1)).round().long()
+    for part in images.split(max(1, _BATCH_VOXELS // math.prod(store.patch))):
+        if len(part):
+            yield cut_images(store, part, middle_starts(store, len(part)), device)

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from napari_transmedseg.engine.augment import AugmentationRanges
+from napari_transmedseg.engine.keeping import KeptModel
 from napari_transmedseg.engine.plan import TrainingPlan
 from napari_transmedseg.engine.preprocess import NetworkSpace
 from napari_transmedseg.engine.recipe import Recipe
 from napari_transmedseg.engine.state import TrainingState
 from napari_transmedseg.errors import TrainingError
 
-FORMAT = 1
+FORMAT = 2
 LAST = "last.pt"
 
 _COUNTERS = (
@@ -27,13 +27,10 @@ _COUNTERS = (
     "self_training_start",
     "elapsed_s",
     "trusted",
-    "predicted_share",
 )
 
 
-def save_checkpoint(
-    path: Path, state: TrainingState, plan: TrainingPlan, model: nn.Module | None = None
-) -> None:
+def save_checkpoint(path: Path, state: TrainingState, plan: TrainingPlan) -> None:
     """Write everything needed to go on, to a temporary file first.
 
     Parameters
@@ -41,9 +38,7 @@ def save_checkpoint(
     path
         File to write or replace.
     state, plan
-        The run.
-    model
-        What predicts, where that is not the teacher as it stands.
+        The run. What predicts is its kept model, or the teacher where none was kept yet.
 
     Raises
     ------
@@ -55,14 +50,18 @@ def save_checkpoint(
         "plan": asdict(plan),
         "student": state.student.state_dict(),
         "teacher": state.teacher.state_dict(),
-        "model": (model or state.teacher).state_dict(),
+        "model": state.kept.weights or state.teacher.state_dict(),
+        "kept": state.kept.state(),
         "graph": None if state.graph is None else state.graph.state_dict(),
         "optimizer": state.optimizer.state_dict(),
         "source": state.source.state_dict(),
-        "target": state.target.state_dict(),
+        "targets": [target.state_dict() for target in state.targets],
+        "scaler": state.scaler.state_dict(),
         "generator": state.generator.get_state(),
         "sampling_generator": state.sampling_generator.get_state(),
         "global_generator": torch.get_rng_state(),
+        "bank": state.saved_bank if state.bank is None else state.bank.state_dict(),
+        "predicted_share": state.predicted_share,
         "counters": {name: getattr(state, name) for name in _COUNTERS},
     }
     temporary = path.with_name(f".{path.name}.tmp")
@@ -143,6 +142,9 @@ def restore(state: TrainingState, content: dict[str, Any]) -> None:
         torch.set_rng_state(content["global_generator"].cpu())
     for name in _COUNTERS:
         setattr(state, name, content["counters"][name])
+    state.bank, state.saved_bank = None, content["bank"]
+    state.predicted_share = content["predicted_share"]
+    state.kept = KeptModel(weights=content["model"], **content["kept"])
 
 
 def restore_learned(state: TrainingState, content: dict[str, Any]) -> None:
@@ -157,7 +159,10 @@ def restore_learned(state: TrainingState, content: dict[str, Any]) -> None:
         state.student.load_state_dict(content["student"])
         state.teacher.load_state_dict(content["teacher"])
         state.source.load_state_dict(content["source"])
-        state.target.load_state_dict(content["target"])
+        if len(state.targets) == len(content["targets"]):
+            for target, kept in zip(state.targets, content["targets"], strict=True):
+                target.load_state_dict(kept)
+        state.scaler.load_state_dict(content["scaler"])
         state.averaged_steps = content["counters"]["averaged_steps"]
         if state.graph is not None and content["graph"] is not None:
             state.graph.load_state_dict(content["graph"])

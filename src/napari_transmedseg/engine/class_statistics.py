@@ -4,17 +4,21 @@ METHOD: TransMedSeg (arXiv:2505.14753), memory module; the running estimate foll
 (Li et al., CVPR 2021) and ISDA (Wang et al., NeurIPS 2019), merged count-weighted.
 
 Shapes: N voxels, C classes (0 = background), A feature channels, B images, S slices,
-K sampled voxels of a class, YX any number of spatial axes (2-D and 3-D alike).
+K sampled voxels of a class, M those of all classes, YX any number of spatial axes (2-D and
+3-D alike).
 """
-
-from collections.abc import Callable
-from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
-NthVoxel: TypeAlias = Callable[[Tensor], Tensor]
+from napari_transmedseg.engine.voxel_sampling import (
+    Indices,
+    Layout,
+    sample_lists,
+    sample_per_class,
+    take_voxels,
+)
 
 MAX_COUNT = 50_000
 MAX_BATCH_COUNT = 4_096
@@ -94,7 +98,7 @@ class ClassStatistics:
         generator : torch.Generator, optional
             Chooses the voxels where a class has more than `max_batch_count`.
         """
-        self._update(features_NA.unsqueeze(-1), labels_N, slices_N, 1, generator)
+        self._update(features_NA.unsqueeze(-1), labels_N, slices_N, Layout(1, 1), generator)
 
     def update_maps(
         self,
@@ -102,16 +106,24 @@ class ClassStatistics:
         labels_BYX: Tensor,
         slices_B: Tensor | None = None,
         generator: torch.Generator | None = None,
+        voxels_per_slice: int | None = None,
     ) -> None:
         """Merge whole feature maps, sampling voxels before any copy is made.
 
-        As `update`, for a batch as the network makes it; `slices_B` names each image's
-        slice.
+        As `update`, for a batch as the network makes it.
+
+        Parameters
+        ----------
+        slices_B : Tensor, optional
+            Slice of each image, or the first one of each patch.
+        voxels_per_slice : int, optional
+            Voxels of one slice of a 3-D patch (Y·X where the axes are Z, Y, X): voxel v
+            of a patch lies on slice `slices_B + v // voxels_per_slice`. Without it every
+            image is one slice. Slices outside 0…num_slices-1 count for none.
         """
-        voxels_per_image = labels_BYX[0].numel()
-        self._update(
-            features_BAYX.flatten(2), labels_BYX.flatten(), slices_B, voxels_per_image, generator
-        )
+        size = labels_BYX[0].numel()
+        layout = Layout(size, voxels_per_slice or size)
+        self._update(features_BAYX.flatten(2), labels_BYX.flatten(), slices_B, layout, generator)
 
     @torch.no_grad()
     def _update(
@@ -119,48 +131,77 @@ class ClassStatistics:
         features_BAV: Tensor,
         labels_N: Tensor,
         slices_B: Tensor | None,
-        voxels_per_image: int,
+        layout: Layout,
         generator: torch.Generator | None,
     ) -> None:
         if labels_N.numel() == 0:
             return
+        update = self._update_on_cpu if labels_N.device.type == "cpu" else self._update_on_device
+        update(features_BAV, labels_N, slices_B, layout, generator)
+
+    def _update_on_cpu(
+        self,
+        features_BAV: Tensor,
+        labels_N: Tensor,
+        slices_B: Tensor | None,
+        layout: Layout,
+        generator: torch.Generator | None,
+    ) -> None:
+        chosen = sample_lists(labels_N, self.num_classes, self.max_batch_count, generator)
+        if slices_B is not None:
+            self._note_slices(chosen, slices_B.numpy(), layout)
+        index_M = torch.from_numpy(np.concatenate(chosen))
+        features_MA = take_voxels(features_BAV, index_M, layout).to(self.mean_CA.dtype)
+        self._merge(slice(None), *_moments_of_lists(features_MA, [len(index) for index in chosen]))
+
+    def _note_slices(self, chosen: list[Indices], slices_B: Indices, layout: Layout) -> None:
+        seen_CS = self._seen_CS.numpy()
+        for seen_S, index_K in zip(seen_CS, chosen, strict=True):
+            # Sorted, so that a slice's voxels follow each other and the first will do.
+            part_K = index_K // layout.voxels_per_slice
+            firsts = index_K[1:][part_K[1:] != part_K[:-1]]
+            slices = layout.slice_of(slices_B, np.concatenate((index_K[:1], firsts)))
+            seen_S[slices[(slices >= 0) & (slices < self.num_slices)]] = True
+
+    def _update_on_device(
+        self,
+        features_BAV: Tensor,
+        labels_N: Tensor,
+        slices_B: Tensor | None,
+        layout: Layout,
+        generator: torch.Generator | None,
+    ) -> None:
+        """With shapes that do not depend on the data."""
         index_CK, valid_CK = sample_per_class(
             labels_N, self.num_classes, self.max_batch_count, generator
         )
-        image_CK = index_CK // voxels_per_image
-        voxel_CK = index_CK % voxels_per_image
         if slices_B is not None:
-            self._note_slices(slices_B[image_CK], valid_CK)
+            slices_CK = layout.slice_of(slices_B, index_CK)
+            named_CK = valid_CK & (slices_CK >= 0) & (slices_CK < self.num_slices)
+            self._seen_CS.scatter_(1, slices_CK.where(named_CK, self.num_slices), True)
         # As many classes at a time as the input has room for: never N·C·A numbers.
         group = max(1, labels_N.numel() // index_CK.shape[1])
         for start in range(0, self.num_classes, group):
             part = slice(start, start + group)
-            features_CKA = _take(features_BAV, image_CK[part], voxel_CK[part])
-            self._merge(part, features_CKA.to(self.mean_CA.dtype), valid_CK[part])
+            features_CKA = take_voxels(features_BAV, index_CK[part], layout).to(self.mean_CA.dtype)
+            self._merge(part, *_moments_of_filled(features_CKA, valid_CK[part]))
 
-    def _merge(self, part: slice, features_CKA: Tensor, valid_CK: Tensor) -> None:
-        weight_CK1 = valid_CK.unsqueeze(-1).to(features_CKA.dtype)
-        batch_count_C = weight_CK1.sum((1, 2))
-        per_voxel_C11 = (1 / batch_count_C.clamp(min=1)).view(-1, 1, 1)
-        features_CKA = features_CKA.masked_fill_(~valid_CK.unsqueeze(-1), 0)
-        batch_mean_C1A = features_CKA.sum(1, keepdim=True) * per_voxel_C11
-        centered_CKA = (features_CKA - batch_mean_C1A).mul_(weight_CK1)
-        batch_covariance_CAA = centered_CKA.mT @ centered_CKA * per_voxel_C11
-
+    def _merge(
+        self,
+        part: slice,
+        batch_count_C: Tensor,
+        batch_mean_CA: Tensor,
+        batch_covariance_CAA: Tensor,
+    ) -> None:
         mean_CA, covariance_CAA = self.mean_CA[part], self.covariance_CAA[part]
         count_C = self.count_C[part]
-        share_C = batch_count_C / (batch_count_C + count_C).clamp(min=1)
-        share_C11 = share_C.view(-1, 1, 1)
-        step_CA = batch_mean_C1A.squeeze(1) - mean_CA
-        between_CAA = step_CA.unsqueeze(2) * step_CA.unsqueeze(1) * (share_C11 * (1 - share_C11))
-        covariance_CAA.mul_(1 - share_C11).add_(batch_covariance_CAA * share_C11).add_(between_CAA)
-        mean_CA.add_(step_CA * share_C.unsqueeze(1))
+        share_C1 = (batch_count_C / (batch_count_C + count_C).clamp(min=1)).unsqueeze(1)
+        step_CA = batch_mean_CA - mean_CA
+        between_CA = step_CA * (share_C1 * (1 - share_C1))
+        covariance_CAA.lerp_(batch_covariance_CAA, share_C1.unsqueeze(2))
+        covariance_CAA.baddbmm_(between_CA.unsqueeze(2), step_CA.unsqueeze(1))
+        mean_CA.lerp_(batch_mean_CA, share_C1)
         count_C.add_(batch_count_C).clamp_(max=self.max_count)
-
-    def _note_slices(self, slices_CK: Tensor, valid_CK: Tensor) -> None:
-        named_CK = valid_CK & (slices_CK >= 0) & (slices_CK < self.num_slices)
-        column_CK = torch.where(named_CK, slices_CK, self.num_slices)
-        self._seen_CS.scatter_(1, column_CK, True)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Tensors for the checkpoint."""
@@ -198,29 +239,6 @@ class ClassStatistics:
             self._carried_C.copy_(torch.maximum(self._carried_C, counted_C))
 
 
-def sample_per_class(
-    labels_N: Tensor, num_classes: int, max_per_class: int, generator: torch.Generator | None = None
-) -> tuple[Tensor, Tensor]:
-    """Choose at most `max_per_class` voxels of every class, without waiting for the device.
-
-    A class with fewer voxels gives them all; a larger one gives `max_per_class` of them,
-    at equal distances from a random start (every voxel equally likely).
-
-    Returns
-    -------
-    index_CK, valid_CK : Tensor
-        Positions in `labels_N`, and which of them count; K = min(max_per_class, N).
-    """
-    num_sampled = min(max_per_class, labels_N.numel())
-    find = _find_on_cpu if labels_N.device.type == "cpu" else _find_without_waiting
-    count_C1, nth = find(labels_N, num_classes)
-    start_C1 = (_uniform(generator, labels_N.device) * count_C1).long().clamp(max=count_C1 - 1)
-    slot_K = torch.arange(num_sampled, device=labels_N.device)
-    spread_CK = (slot_K * count_C1 + start_C1) // num_sampled
-    wanted_CK = torch.where(count_C1 > num_sampled, spread_CK, slot_K)
-    return nth(wanted_CK), wanted_CK < count_C1
-
-
 def ready_classes(source: ClassStatistics, target: ClassStatistics) -> Tensor:
     """Classes with enough voxels and slices for an augmentation, bool (C,).
 
@@ -231,10 +249,10 @@ def ready_classes(source: ClassStatistics, target: ClassStatistics) -> Tensor:
 
 def shrink_covariance(covariance_CAA: Tensor, rho: float = 0.05) -> Tensor:
     """Shrink towards a sphere of the same trace: (1-ρ) Σ + ρ tr(Σ)/A I."""
-    num_features = covariance_CAA.shape[-1]
-    scale_C11 = covariance_CAA.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
-    identity_AA = torch.eye(num_features, device=covariance_CAA.device, dtype=covariance_CAA.dtype)
-    return (1 - rho) * covariance_CAA + rho * scale_C11 * identity_AA
+    diagonal_CA = covariance_CAA.diagonal(dim1=-2, dim2=-1)
+    shrunk_CAA = (1 - rho) * covariance_CAA
+    shrunk_CAA.diagonal(dim1=-2, dim2=-1).add_(rho * diagonal_CA.mean(-1, keepdim=True))
+    return shrunk_CAA
 
 
 def mean_shift(source: ClassStatistics, target: ClassStatistics) -> Tensor:
@@ -249,46 +267,25 @@ def _is_ready(statistics: ClassStatistics) -> Tensor:
     return enough_C & (statistics.distinct_slices_C >= MIN_DISTINCT_SLICES)
 
 
-def _take(features_BAV: Tensor, image_CK: Tensor, voxel_CK: Tensor) -> Tensor:
-    """Features of some voxels, (C, K, A), a copy."""
-    features_BVA = features_BAV.mT
-    num_voxels = features_BVA.shape[1]
-    if num_voxels == 1 or features_BVA.stride(0) == num_voxels * features_BVA.stride(1):
-        # Channels last: a voxel's features lie side by side, which is four times faster.
-        rows_NA = features_BVA.flatten(0, 1)
-        row_N = (image_CK * num_voxels + voxel_CK).flatten()
-        return rows_NA.index_select(0, row_N).view(*image_CK.shape, -1)
-    return features_BVA[image_CK, voxel_CK]
+def _moments_of_lists(features_MA: Tensor, counts: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Count, mean and covariance of each class, whose voxels follow each other; overwrites."""
+    num_features = features_MA.shape[1]
+    mean_CA = features_MA.new_zeros(len(counts), num_features)
+    covariance_CAA = features_MA.new_zeros(len(counts), num_features, num_features)
+    for value, features_KA in enumerate(features_MA.split(counts)):
+        if len(features_KA) > 0:
+            features_KA.sub_(torch.mean(features_KA, 0, out=mean_CA[value]))
+            torch.mm(features_KA.mT, features_KA, out=covariance_CAA[value])
+    count_C = features_MA.new_tensor(counts)
+    return count_C, mean_CA, covariance_CAA.div_(count_C.clamp(min=1).view(-1, 1, 1))
 
 
-def _find_on_cpu(labels_N: Tensor, num_classes: int) -> tuple[Tensor, NthVoxel]:
-    """Count each class's voxels, (C, 1), and find the n-th of each (any index past the last)."""
-    labels = labels_N.numpy()
-    found = [torch.from_numpy(np.flatnonzero(labels == value)) for value in range(num_classes)]
-    count_C1 = torch.tensor([[len(index_N)] for index_N in found])
-
-    def nth(wanted_CK: Tensor) -> Tensor:
-        index_CK = torch.zeros_like(wanted_CK)
-        for row_K, index_N, wanted_K in zip(index_CK, found, wanted_CK, strict=True):
-            if len(index_N):
-                torch.take(index_N, wanted_K.clamp(max=len(index_N) - 1), out=row_K)
-        return index_CK
-
-    return count_C1, nth
-
-
-def _find_without_waiting(labels_N: Tensor, num_classes: int) -> tuple[Tensor, NthVoxel]:
-    """As `_find_on_cpu`, with shapes that do not depend on the data."""
-    classes_C1 = torch.arange(num_classes, device=labels_N.device)[:, None]
-    rank_CN = (labels_N == classes_C1).cumsum(1, dtype=torch.int32)
-
-    def nth(wanted_CK: Tensor) -> Tensor:
-        index_CK = torch.searchsorted(rank_CN, (wanted_CK + 1).int())
-        return index_CK.clamp(max=labels_N.numel() - 1)
-
-    return rank_CN[:, -1:].long(), nth
-
-
-def _uniform(generator: torch.Generator | None, device: torch.device) -> Tensor:
-    origin = device if generator is None else generator.device
-    return torch.rand((), generator=generator, device=origin).to(device, non_blocking=True)
+def _moments_of_filled(features_CKA: Tensor, valid_CK: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """As `_moments_of_lists`, of K places per class of which some are filling."""
+    valid_CK1 = valid_CK.unsqueeze(-1)
+    count_C = valid_CK.sum(1).to(features_CKA.dtype)
+    per_voxel_C11 = (1 / count_C.clamp(min=1)).view(-1, 1, 1)
+    features_CKA = features_CKA.masked_fill_(~valid_CK1, 0)
+    mean_C1A = features_CKA.sum(1, keepdim=True) * per_voxel_C11
+    centered_CKA = (features_CKA - mean_C1A).mul_(valid_CK1)
+    return count_C, mean_C1A.squeeze(1), centered_CKA.mT @ centered_CKA * per_voxel_C11

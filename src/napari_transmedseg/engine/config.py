@@ -12,6 +12,8 @@ Preset = Literal["default", "paper"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Dimensions = Literal["auto", "2d", "3d"]
 Direction = Literal["to-target", "to-source"]
+NETWORKS = ("unet", "vnet", "basicunet", "segresnet", "swinunetr", "dynunet")
+"""Names that come with the program; `register_network` adds others."""
 
 METHODS_WITH_GRAPH: frozenset[str] = frozenset({"transmedseg", "graphcl"})
 METHODS_WITH_TSA: frozenset[str] = frozenset({"transmedseg"})
@@ -65,6 +67,10 @@ class TrainingConfig:
     """CPU threads for training; 0: all cores (the widget leaves one free)."""
     seed: Annotated[int, Ge(0)] = 0
     """Seed of everything random in the run."""
+    clip_low: float | None = None
+    """Intensities below are set to this first (CT: HU); goes with `clip_high`."""
+    clip_high: float | None = None
+    """Intensities above are set to this first."""
     largest_component: bool = True
     """Keep only the largest connected component of each class in pseudo-labels."""
     validation_share: Annotated[float, Ge(0), Le(0.5)] | None = None
@@ -97,6 +103,13 @@ def validate_config(config: TrainingConfig) -> None:
         raise ConfigError(
             f"Expected a budget in minutes or in steps, found both ({config.minutes:g} min and "
             f"{config.steps} steps); leave one out."
+        )
+    if (config.clip_low is None) != (config.clip_high is None) or (
+        config.clip_low is not None and not config.clip_low < (config.clip_high or 0.0)
+    ):
+        raise ConfigError(
+            f"Expected 'clip_low' below 'clip_high', found {config.clip_low} and "
+            f"{config.clip_high}; give both or neither."
         )
     for name, methods in (("tsa_weight", METHODS_WITH_TSA), ("graph_weight", METHODS_WITH_GRAPH)):
         if getattr(config, name) is not None and config.method not in methods:

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from napari_transmedseg.engine.one_hot import one_hot_rows
+
 BOX_SIDE = 2 / 3
 
 
@@ -102,9 +104,9 @@ def masked_segmentation_losses(
     """
     num_classes = logits_BCYX.shape[1]
     with torch.autocast(logits_BCYX.device.type, enabled=False):
-        logits_CN = logits_BCYX.float().transpose(0, 1).flatten(1)
-        classes_C1 = torch.arange(num_classes, device=target_BYX.device).unsqueeze(1)
-        one_hot_CN = (target_BYX.flatten() == classes_C1).to(logits_CN.dtype)
+        dtype = torch.promote_types(logits_BCYX.dtype, torch.float32)
+        logits_CN = logits_BCYX.to(dtype).transpose(0, 1).flatten(1)
+        one_hot_CN = one_hot_rows(target_BYX, num_classes, dtype)
         log_probability_CN = logits_CN.log_softmax(0)
         probability_CN = log_probability_CN.exp()
         true_N = (log_probability_CN * one_hot_CN).sum(0)

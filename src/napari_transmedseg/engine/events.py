@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 Phase = Literal["preparing", "warm-up", "self-training"]
-StopReason = Literal["budget", "stopped"]
+StopReason = Literal["budget", "stopped", "early"]
 Light = Literal["ok", "advice", "warning"]
 
 
@@ -71,7 +71,8 @@ class MonitorReport:
 
     step: int
     name: str
-    """`entropy`, `condition_number`, `teacher_dice`, `pseudo_share`, `count`, `multi_modal`."""
+    """`entropy`, `condition_number`, `mean_shift`, `source_count`, `target_count`,
+    `teacher_dice`, `pseudo_share`, `multi_modal`."""
     class_name: str
     """Empty where the value belongs to no class."""
     value: float

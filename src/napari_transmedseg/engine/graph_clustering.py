@@ -2,11 +2,15 @@
 
 GraphCL (Wang et al., ICML 2025, arXiv:2411.13147) with the clustering loss of DeepCut
 (Aflalo et al., ICCVW 2023, arXiv:2212.05853); graph convolution after Kipf and Welling
-(ICLR 2017). The authors' code was not available: the number of nodes N (one per position
-of the finest encoder level with at most 1024), the number of clusters k (default 2·C in
-the trainer; the loss empties those that it does not need), α_cc = 2 and the term's weight
-γ = 0.1 with a ramp-up are ours, as is the centring of the features, without which equal
-features everywhere would be a trivial minimum.
+(ICLR 2017). The authors' code was not available. Ours, and free to choose, are
+
+- N, the number of nodes: one per position of the finest encoder level with at most 1024, in
+  2-D and 3-D alike (`max_nodes` of `pick_level`; 1024 are a level of 32×32 or 10×10×10);
+- k, the number of clusters (`num_clusters`; 2·C in the trainer): an upper bound, because the
+  loss empties those that it does not need;
+- α_cc = 2 (`alpha_cc`), and the term's weight γ = 0.1 with a ramp-up;
+- the centring of the features, without which equal features everywhere would be a trivial
+  minimum.
 
 The affinity W_F = F Fᵀ is a product of thin matrices, so the loss needs no N by N matrix:
 ⟨W_F, S Sᵀ⟩ = |Fᵀ S|² and ⟨1 1ᵀ, S Sᵀ⟩ = |Sᵀ 1|²; and max(W_F) lies on its diagonal
@@ -32,9 +36,10 @@ class GraphClustering(nn.Module):
     num_features : int
         Channels A of the encoder level that is clustered.
     num_clusters : int
-        Upper bound k of clusters.
+        Upper bound k of clusters (ours).
     alpha_cc : float
-        Pairs with less than 1/α_cc of the largest affinity repel each other.
+        Pairs with less than 1/α_cc of the largest affinity repel each other; the larger it
+        is, the fewer clusters survive (ours).
     hidden : int
         Width of the graph convolution and of the perceptron.
     """
@@ -63,7 +68,7 @@ class GraphClustering(nn.Module):
         """
         valid_B1N = _valid_nodes(features_BAYX, valid_BYX)
         with torch.autocast(features_BAYX.device.type, enabled=False):
-            nodes_BAN = normalized_nodes(features_BAYX.float(), valid_B1N)
+            nodes_BAN = normalized_nodes(self._working(features_BAYX), valid_B1N)
             assignment_BKN = self._assign(nodes_BAN)
             if valid_B1N is not None:
                 assignment_BKN = assignment_BKN * valid_B1N
@@ -71,7 +76,11 @@ class GraphClustering(nn.Module):
 
     def assign(self, features_BAYX: Tensor) -> Tensor:
         """Soft cluster of each node, (B, K, N)."""
-        return self._assign(normalized_nodes(features_BAYX.float()))
+        return self._assign(normalized_nodes(self._working(features_BAYX)))
+
+    def _working(self, features_BAYX: Tensor) -> Tensor:
+        """As the term's own weights: single precision, unless someone made them double."""
+        return features_BAYX.to(self.output.weight.dtype)
 
     def _assign(self, nodes_BAN: Tensor) -> Tensor:
         passed_BHN = _propagate(nodes_BAN, _apply(self.convolution, nodes_BAN))

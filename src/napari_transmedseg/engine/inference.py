@@ -1,12 +1,13 @@
 """A trained teacher applied to whole volumes, and to the one slice on screen.
 
-Shape suffixes: S slices, C classes, Y and X the image's own rows and columns, H and W network
-space.
+Shape suffixes: N images (2-D: slices; 3-D: the one volume), S slices, C classes, Y and X the
+image's own rows and columns, HW space axes in network space.
 """
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,26 +15,35 @@ import torch
 from torch import Tensor
 
 from napari_transmedseg.engine.checkpoint import load_checkpoint, plan_of
-from napari_transmedseg.engine.plan import TrainingPlan, resolve_device
+from napari_transmedseg.engine.forward import run_network
+from napari_transmedseg.engine.machine import resolve_device
+from napari_transmedseg.engine.plan import TrainingPlan
 from napari_transmedseg.engine.preprocess import (
     NetworkSpace,
     image_to_network,
     inside_mask,
+    probabilities_by_slice,
     probabilities_to_image,
     slices_to_display,
     window_of,
+    window_slice,
 )
 from napari_transmedseg.engine.pseudo_labels import (
     largest_components,
     normalized_entropy,
     predict_labels,
 )
-from napari_transmedseg.engine.state import MEMORY_FORMAT, build_plan_network
+from napari_transmedseg.engine.state import build_plan_network
 from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.imaging.volume import LabelMap, Volume
 from napari_transmedseg.networks import SegmentationNetwork
 
 _BATCH = 16
+_OVERLAP = 0.5
+"""Of neighbouring patches in a sliding window."""
+_PATCHES_AT_ONCE = 4
+"""Volumes of up to so many patches' voxels go through the network whole: faster than a window
+that slides over them, and every voxel has all its context."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -48,27 +58,42 @@ class Prediction:
 
 
 class Predictor:
-    """A network in evaluation mode with the space that it works in."""
+    """A network in evaluation mode with the space that it works in.
 
-    def __init__(self, network: SegmentationNetwork, plan: TrainingPlan) -> None:
+    Parameters
+    ----------
+    network, plan
+        What was trained, and how.
+    flips
+        Average over the image and its mirror images along every axis (test-time augmentation).
+    """
+
+    def __init__(
+        self, network: SegmentationNetwork, plan: TrainingPlan, *, flips: bool = False
+    ) -> None:
         self.network = network.eval()
         self.plan = plan
+        self.flips = flips
 
     @torch.no_grad()
     def predict_volume(self, volume: Volume, *, keep_probabilities: bool = False) -> Prediction:
-        """Segment a volume slice by slice, on the grid that it came with.
+        """Segment a volume on the grid that it came with, slice by slice or patch by patch.
 
         The window of the training is looked at first; where the structure reaches its border,
-        whole slices are.
+        the whole image is.
         """
         space = self.plan.space
         probabilities = self._run(image_to_network(volume, space))
         if self._leaves_window(probabilities, volume.geometry):
             window = window_of(volume.geometry, space)
-            space = replace(space, size=self._padded(window.resampled), centre=(0.5, 0.5))
+            space = replace(
+                space, size=self._padded(window.resampled), centre=(0.5,) * space.dims,
+                patch=space.patch_size if space.dims == 3 else (),
+            )  # fmt: skip
             probabilities = self._run(image_to_network(volume, space))
+        by_slice = probabilities_by_slice(probabilities, volume.geometry, space)
         labels, uncertainty, kept = [], [], []
-        for part in probabilities.split(_BATCH):
+        for part in by_slice.split(_BATCH):
             on_image = probabilities_to_image(part, volume.geometry, space)
             labels.append(predict_labels(on_image).to(torch.uint8))
             uncertainty.append(normalized_entropy(on_image))
@@ -90,50 +115,99 @@ class Predictor:
 
     @torch.no_grad()
     def predict_slice(
-        self, image_1HW: Tensor, geometry: Geometry
+        self, image_1HW: Tensor, geometry: Geometry, index: int
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-        """Pseudo-label and uncertainty (Y, X) of one slice that is in network space already."""
-        probabilities = self._run(image_1HW[None])
+        """Pseudo-label and uncertainty (Y, X) of one slice.
+
+        Parameters
+        ----------
+        image_1HW
+            That slice, or in 3-D the window of its volume, in network space already.
+        geometry
+            Of the image.
+        index
+            Which of the image's slices.
+        """
+        probabilities = self._slice(image_1HW, geometry, index)
         on_image = probabilities_to_image(probabilities, geometry, self.plan.space)
         label = predict_labels(on_image)
         if self.plan.largest_component:
             label = largest_components(label, self.plan.num_classes)
         return label[0].to(torch.uint8).numpy(), normalized_entropy(on_image)[0].numpy()
 
-    def _run(self, image_S1HW: Tensor) -> Tensor:
-        """Probabilities (S, C, H, W) on the CPU."""
+    def _slice(self, image_1HW: Tensor, geometry: Geometry, index: int) -> Tensor:
+        """Probabilities (1, C, H, W) of one slice, in-plane in network space."""
+        space = self.plan.space
+        if space.dims == 2:
+            return self._run(image_1HW[None])
+        place = window_slice(geometry, space, index)
+        if place is None:  # outside the window all is background
+            background = torch.zeros(1, self.plan.num_classes, *space.size[1:])
+            background[:, 0] = 1.0
+            return background
+        depth = space.patch_size[0]
+        low = min(max(0, place - depth // 2), space.size[0] - depth)
+        slab = self._run(image_1HW[None, :, low : low + depth])
+        return slab[:, :, place - low]
+
+    def _run(self, image_N1HW: Tensor) -> Tensor:
+        """Probabilities (N, C, HW) on the CPU."""
         mode = self.network.training
         self.network.eval()
         parts = []
-        for part in image_S1HW.split(_BATCH):
-            batch = part.to(self.plan.device).contiguous(
-                memory_format=MEMORY_FORMAT[self.plan.dims]
-            )
-            parts.append(self.network(batch).logits.float().softmax(1).contiguous().cpu())
+        for part in image_N1HW.split(_BATCH):
+            probabilities = self._look(part.to(self.plan.device))
+            if self.flips:
+                axes = range(2, part.ndim)
+                mirrored = [self._look(part.to(self.plan.device).flip(a)).flip(a) for a in axes]
+                probabilities = torch.stack([probabilities, *mirrored]).mean(0)
+            parts.append(probabilities.contiguous().cpu())
         self.network.train(mode)
         return torch.cat(parts)
 
-    def _leaves_window(self, probabilities_SCHW: Tensor, geometry: Geometry) -> bool:
-        """Whether foreground touches a border of the window behind which the slice goes on."""
+    def _look(self, image_N1HW: Tensor) -> Tensor:
+        """Probabilities of images; much larger ones than the patch by a sliding window."""
+        patch, size = self.plan.space.patch_size, tuple(image_N1HW.shape[2:])
+        fits = math.prod(size) <= _PATCHES_AT_ONCE * math.prod(patch)
+        divides = all(side % self.network.downsampling == 0 for side in size)
+        if self.plan.dims == 2 or (fits and divides):
+            return self._probabilities(image_N1HW)
+        from monai.inferers.utils import sliding_window_inference
+
+        seen = sliding_window_inference(
+            image_N1HW, patch, 1, self._probabilities, overlap=_OVERLAP, mode="gaussian"
+        )
+        return cast(Tensor, seen)
+
+    def _probabilities(self, image_N1HW: Tensor) -> Tensor:
+        return run_network(self.network, image_N1HW, self.plan).logits.float().softmax(1)
+
+    def _leaves_window(self, probabilities_NCHW: Tensor, geometry: Geometry) -> bool:
+        """Whether foreground touches a border of the window behind which the image goes on."""
         space: NetworkSpace = self.plan.space
         window = window_of(geometry, space)
-        foreground = (probabilities_SCHW[:, 1:].sum(1) > 0.5) & inside_mask(geometry, space)
-        edges = (
-            (window.top > 0, foreground[:, 0]),
-            (window.left > 0, foreground[:, :, 0]),
-            (window.top + space.size[0] < window.resampled[0], foreground[:, -1]),
-            (window.left + space.size[1] < window.resampled[1], foreground[:, :, -1]),
-        )
-        return any(goes_on and bool(edge.any()) for goes_on, edge in edges)
+        foreground = (probabilities_NCHW[:, 1:].sum(1) > 0.5) & inside_mask(geometry, space)
+        for axis, (start, size, length) in enumerate(
+            zip(window.start, space.size, window.resampled, strict=True), start=1
+        ):
+            if start > 0 and bool(foreground.select(axis, 0).any()):
+                return True
+            if start + size < length and bool(foreground.select(axis, size - 1).any()):
+                return True
+        return False
 
-    def _padded(self, size: tuple[int, int]) -> tuple[int, int]:
+    def _padded(self, size: tuple[int, ...]) -> tuple[int, ...]:
         multiple = self.network.downsampling
-        rows, columns = (-(-length // multiple) * multiple for length in size)
-        return rows, columns
+        sides = (-(-length // multiple) * multiple for length in size)
+        if self.plan.dims == 2:
+            return tuple(sides)
+        return tuple(map(max, zip(sides, self.plan.space.patch_size, strict=True)))
 
 
-def load_predictor(checkpoint: Path, device: str = "auto", threads: int = 0) -> Predictor:
-    """Load the teacher of a checkpoint.
+def load_predictor(
+    checkpoint: Path, device: str = "auto", threads: int = 0, *, flips: bool = False
+) -> Predictor:
+    """Load the kept model of a checkpoint.
 
     Parameters
     ----------
@@ -143,15 +217,19 @@ def load_predictor(checkpoint: Path, device: str = "auto", threads: int = 0) -> 
         `auto`, `cpu`, `cuda` or `mps`.
     threads
         CPU threads; 0 leaves PyTorch's setting.
+    flips
+        Average over mirror images as well; slower.
     """
     if threads:
         torch.set_num_threads(threads)
     resolved = resolve_device(device)
     content: dict[str, Any] = load_checkpoint(checkpoint, resolved)
     plan = replace(plan_of(content), device=resolved)
+    if resolved != "cuda":
+        plan = replace(plan, precision="float32")
     network = build_plan_network(plan).to(resolved)
     network.load_state_dict(content["model"])
-    return Predictor(network, plan)
+    return Predictor(network, plan, flips=flips)
 
 
 def _to_display(values_SYX: Tensor, slice_axis: int) -> npt.NDArray[Any]:

@@ -17,6 +17,17 @@ def used_memory_mib(device: str) -> float:
         return _peak_memory_mib()
 
 
+def peak_memory_mib(device: str) -> float:
+    """Most memory of the accelerator, or most resident memory of this process, so far, in MiB."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    try:
+        with open("/proc/self/status", encoding="ascii") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 2**10
+    except (OSError, StopIteration):
+        return _peak_memory_mib()
+
+
 def _peak_memory_mib() -> float:
     try:
         import resource

@@ -82,7 +82,11 @@ def jaccard(
 
 
 def hd95(
-    prediction: Labels, reference: Labels, num_classes: int, spacing: Sequence[float] | None = None
+    prediction: Labels,
+    reference: Labels,
+    num_classes: int,
+    spacing: Sequence[float] | None = None,
+    mask: Mask | None = None,
 ) -> PerClass:
     """95th percentile of the distances between two surfaces, both ways pooled.
 
@@ -94,31 +98,39 @@ def hd95(
         Background included.
     spacing : sequence of float, optional
         mm per axis; without it distances are in voxels.
+    mask : array or Tensor, optional
+        Surfaces are those of the whole maps; distances are taken from their voxels inside.
 
     Returns
     -------
     PerClass
-        NaN where a class is empty in either map (its Dice tells of the miss).
+        NaN where a class is empty in either map (its Dice tells of the miss), or where the mask
+        leaves no surface to measure from.
     """
-    return _per_class(prediction, reference, num_classes, spacing, _pooled_percentile)
+    return _per_class(prediction, reference, num_classes, spacing, mask, _pooled_percentile)
 
 
 def asd(
-    prediction: Labels, reference: Labels, num_classes: int, spacing: Sequence[float] | None = None
+    prediction: Labels,
+    reference: Labels,
+    num_classes: int,
+    spacing: Sequence[float] | None = None,
+    mask: Mask | None = None,
 ) -> PerClass:
     """Mean distance from the predicted surface to the reference's (one way, as the papers').
 
     Parameters and result as of `hd95`.
     """
-    return _per_class(prediction, reference, num_classes, spacing, _mean_to_reference)
+    return _per_class(prediction, reference, num_classes, spacing, mask, _mean_to_reference)
 
 
 def _pooled_percentile(to_reference: PerClass, to_prediction: PerClass) -> float:
-    return float(np.percentile(np.concatenate([to_reference, to_prediction]), 95))
+    pooled = np.concatenate([to_reference, to_prediction])
+    return float(np.percentile(pooled, 95)) if pooled.size else np.nan
 
 
 def _mean_to_reference(to_reference: PerClass, _to_prediction: PerClass) -> float:
-    return float(to_reference.mean())
+    return float(to_reference.mean()) if to_reference.size else np.nan
 
 
 def _per_class(
@@ -126,28 +138,35 @@ def _per_class(
     reference: Labels,
     num_classes: int,
     spacing: Sequence[float] | None,
+    mask: Mask | None,
     summary: Callable[[PerClass, PerClass], float],
 ) -> PerClass:
     pred, ref = _array(prediction), _array(reference)
+    counted = None if mask is None else _array(mask).astype(bool)
     scores = np.full(num_classes, np.nan)
     for value in range(num_classes):
         is_pred, is_ref = pred == value, ref == value
         if is_pred.any() and is_ref.any():
-            scores[value] = summary(*_surface_distances(is_pred, is_ref, spacing))
+            scores[value] = summary(*_surface_distances(is_pred, is_ref, spacing, counted))
     return scores
 
 
 def _surface_distances(
-    is_pred: npt.NDArray[np.bool_], is_ref: npt.NDArray[np.bool_], spacing: Sequence[float] | None
+    is_pred: npt.NDArray[np.bool_],
+    is_ref: npt.NDArray[np.bool_],
+    spacing: Sequence[float] | None,
+    counted: npt.NDArray[np.bool_] | None,
 ) -> tuple[PerClass, PerClass]:
-    """Distances of each predicted surface voxel to the reference's surface, and back."""
+    """Distances of each counted predicted surface voxel to the reference's surface, and back."""
     from scipy.ndimage import distance_transform_edt
 
     box = _bounding_box(is_pred | is_ref)
     pred_surface, ref_surface = _surface(is_pred[box]), _surface(is_ref[box])
     to_ref = distance_transform_edt(~ref_surface, sampling=spacing)
     to_pred = distance_transform_edt(~pred_surface, sampling=spacing)
-    return to_ref[pred_surface], to_pred[ref_surface]
+    if counted is None:
+        return to_ref[pred_surface], to_pred[ref_surface]
+    return to_ref[pred_surface & counted[box]], to_pred[ref_surface & counted[box]]
 
 
 def _surface(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

@@ -1,9 +1,10 @@
 """What the student sees in one step, with its targets and the weight of every voxel.
 
 Bidirectional copy-paste after BCP (Bai et al., CVPR 2023), masked by what is known; the plain
-mean teacher (Tarvainen and Valpola, NeurIPS 2017) shows whole slices instead.
+mean teacher (Tarvainen and Valpola, NeurIPS 2017) shows whole images instead. How a batch is
+arranged needs no pseudo-labels: the student may run while they are still being made.
 
-Shape suffixes: B batch, A features, H and W rows and columns of the window.
+Shape suffixes: B batch, HW space axes of what the network sees.
 """
 
 from dataclasses import dataclass
@@ -17,13 +18,12 @@ from napari_transmedseg.engine.sampling import Stream
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class PseudoLabels:
-    """The teacher's view of the unlabeled stream."""
+    """The teacher's view of a stream."""
 
     label_BHW: Tensor
     weight_BHW: Tensor
     """0 in the padding and below the confidence that is asked for, else 1."""
     entropy_BHW: Tensor
-    features_BAHW: Tensor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -37,13 +37,33 @@ class Mixed:
     pseudo_BHW: Tensor
     """Weight of pseudo-labeled voxels, before u."""
     slice_B: Tensor
-    """Place among all slices of each image's annotated voxels."""
+    """Place among all slices of each image's (first) annotated slice."""
     inside_BHW: Tensor
     parts: tuple[slice, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Arrangement:
+    """Which voxels of a student batch come from the labeled and which from the other stream."""
+
+    from_labeled_BHW: Tensor | None
+    """Bool; None: whole images, the labeled ones first."""
+    parts: tuple[slice, ...]
+
+    def combine(self, of_labeled: Tensor, of_unlabeled: Tensor) -> Tensor:
+        """Values of the batch, (B, …HW) or (B, 1, …HW) or per image (B,)."""
+        mask = self.from_labeled_BHW
+        if mask is None:
+            return torch.cat((of_labeled, of_unlabeled))
+        if of_labeled.ndim == 1:
+            return of_labeled
+        return torch.where(
+            mask if of_labeled.ndim == mask.ndim else mask[:, None], of_labeled, of_unlabeled
+        )
+
+
 def warm_up_batch(labeled: Stream, copy_paste: bool, generator: torch.Generator) -> Mixed:
-    """Annotated slices only; `copy_paste` pastes the two halves of the batch into each other."""
+    """Annotated images only; `copy_paste` pastes the two halves of the batch into each other."""
     target, known, image = labeled.label_BHW, labeled.known_BHW, labeled.strong_B1HW
     inside = labeled.inside_BHW
     if copy_paste:
@@ -62,47 +82,56 @@ def warm_up_batch(labeled: Stream, copy_paste: bool, generator: torch.Generator)
     )
 
 
-def copy_paste_batch(
-    labeled: Stream, unlabeled: Stream, pseudo: PseudoLabels, generator: torch.Generator
-) -> Mixed:
+def copy_paste(labeled: Stream, generator: torch.Generator) -> Arrangement:
     """x_in = u_p·M + l_a·(1-M), then x_out = l_b·M + u_q·(1-M), in one batch (BCP, eq. 1-2)."""
     half = len(labeled.slice_B) // 2
     mask = _mask(labeled.strong_B1HW, half, generator)
-    from_labeled = torch.cat((mask == 0, mask == 1))
-
-    def paste(of_labeled: Tensor, of_unlabeled: Tensor) -> Tensor:
-        return torch.where(_like(from_labeled, of_labeled), of_labeled, of_unlabeled)
-
-    known = labeled.known_BHW & labeled.inside_BHW
-    return Mixed(
-        image_B1HW=paste(labeled.strong_B1HW, unlabeled.strong_B1HW),
-        target_BHW=paste(labeled.label_BHW, pseudo.label_BHW),
-        annotated_BHW=(from_labeled & known).float(),
-        pseudo_BHW=pseudo.weight_BHW * ~from_labeled,
-        slice_B=labeled.slice_B,
-        inside_BHW=paste(labeled.inside_BHW, unlabeled.inside_BHW),
+    return Arrangement(
+        from_labeled_BHW=torch.cat((mask == 0, mask == 1)),
         parts=(slice(0, half), slice(half, 2 * half)),
     )
 
 
-def whole_slice_batch(labeled: Stream, unlabeled: Stream, pseudo: PseudoLabels) -> Mixed:
-    """Annotated slices, then unlabeled ones, unmixed (the plain mean teacher's batch)."""
-    known = (labeled.known_BHW & labeled.inside_BHW).float()
+def whole_images(labeled: Stream, unlabeled: Stream) -> Arrangement:
+    """Annotated images, then unlabeled ones, unmixed (the plain mean teacher's batch)."""
+    count = len(labeled.slice_B) + len(unlabeled.slice_B)
+    return Arrangement(from_labeled_BHW=None, parts=(slice(0, count),))
+
+
+def with_targets(
+    arrangement: Arrangement,
+    image_B1HW: Tensor,
+    labeled: Stream,
+    unlabeled: Stream,
+    pseudo: PseudoLabels,
+    filled: PseudoLabels | None = None,
+) -> Mixed:
+    """Targets and weights of an arranged batch.
+
+    Parameters
+    ----------
+    pseudo
+        Of the unlabeled stream.
+    filled
+        Of the labeled one, for its unknown voxels (sparse 3-D annotation); None leaves those out.
+    """
+    known = labeled.known_BHW & labeled.inside_BHW
+    label, gaps = labeled.label_BHW, torch.zeros_like(pseudo.weight_BHW[:1]).expand_as(known)
+    if filled is not None:
+        label = torch.where(known, label, filled.label_BHW)
+        gaps = filled.weight_BHW * ~known
+    combine = arrangement.combine
     return Mixed(
-        image_B1HW=torch.cat((labeled.strong_B1HW, unlabeled.strong_B1HW)),
-        target_BHW=torch.cat((labeled.label_BHW, pseudo.label_BHW)),
-        annotated_BHW=torch.cat((known, torch.zeros_like(pseudo.weight_BHW))),
-        pseudo_BHW=torch.cat((torch.zeros_like(known), pseudo.weight_BHW)),
-        slice_B=torch.cat((labeled.slice_B, unlabeled.slice_B)),
-        inside_BHW=torch.cat((labeled.inside_BHW, unlabeled.inside_BHW)),
-        parts=(slice(0, len(labeled.slice_B) + len(unlabeled.slice_B)),),
+        image_B1HW=image_B1HW,
+        target_BHW=combine(label, pseudo.label_BHW),
+        annotated_BHW=combine(known.float(), torch.zeros_like(pseudo.weight_BHW)),
+        pseudo_BHW=combine(gaps, pseudo.weight_BHW),
+        slice_B=combine(labeled.slice_B, unlabeled.slice_B),
+        inside_BHW=combine(labeled.inside_BHW, unlabeled.inside_BHW),
+        parts=arrangement.parts,
     )
 
 
 def _mask(image_B1HW: Tensor, batch: int, generator: torch.Generator) -> Tensor:
     shape = tuple(image_B1HW.shape[2:])
     return box_mask(shape, generator=generator, batch=batch, device=image_B1HW.device)
-
-
-def _like(mask_BHW: Tensor, values: Tensor) -> Tensor:
-    return mask_BHW if values.ndim == mask_BHW.ndim else mask_BHW[:, None]

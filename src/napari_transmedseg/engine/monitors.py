@@ -8,11 +8,16 @@ Shapes: N voxels, C classes (0 = background), A feature channels, BYX images and
 """
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from napari_transmedseg.engine.class_statistics import MIN_DISTINCT_SLICES, VOXELS_PER_FEATURE
+from napari_transmedseg.engine.class_statistics import (
+    MIN_DISTINCT_SLICES,
+    VOXELS_PER_FEATURE,
+    shrink_covariance,
+)
 from napari_transmedseg.engine.events import Light, MonitorReport
 
 ENTROPY_LIMIT = 0.5
@@ -20,6 +25,9 @@ CONDITION_LIMIT = 1e6
 TEACHER_DICE_LIMIT = 0.5
 PSEUDO_SHARE_LIMIT = 0.1
 MULTI_MODAL_LIMIT = 0.75
+MEAN_SHIFT_LIMIT = 1.0
+
+Side = Literal["source", "target"]
 
 
 def teacher_is_trusted(teacher_dice: float, predicted_share: float, annotated_share: float) -> bool:
@@ -52,6 +60,22 @@ def condition_numbers(covariance_CAA: Tensor) -> Tensor:
     largest_C = eigenvalues_CA[:, -1]
     smallest_C = eigenvalues_CA[:, 0].clamp(min=0)
     return largest_C / smallest_C
+
+
+def relative_mean_shifts(
+    mean_shift_CA: Tensor, covariance_CAA: Tensor, rho: float = 0.05
+) -> Tensor:
+    """Mean shift over the spread of the class's features, (C,) float64 on the CPU.
+
+    sqrt(Δμᵀ Σ⁻¹ Δμ / A) with the shrunken Σ, Mahalanobis' distance per channel: 1 is one
+    standard deviation in every channel. Unlike the plain length of Δμ it does not depend
+    on the scale of the features. NaN for a covariance that is all zero (no voxel seen).
+    """
+    covariance_CAA = shrink_covariance(covariance_CAA.detach().cpu().double(), rho)
+    shift_CA1 = mean_shift_CA.detach().cpu().double().unsqueeze(-1)
+    solved_CA1 = torch.linalg.pinv(covariance_CAA, hermitian=True) @ shift_CA1
+    mean_square_C: Tensor = (shift_CA1 * solved_CA1).mean((1, 2)).clamp(min=0)
+    return mean_square_C.sqrt().where(covariance_CAA.any(-1).any(-1), torch.nan)
 
 
 def class_means(values_BYX: Tensor, labels_BYX: Tensor, num_classes: int) -> Tensor:
@@ -137,17 +161,50 @@ def pseudo_share_report(
 
 
 def count_report(
-    step: int, count: float, distinct_slices: int, num_features: int, class_name: str
+    step: int,
+    count: float,
+    distinct_slices: int,
+    num_features: int,
+    class_name: str,
+    side: Side | None = None,
 ) -> MonitorReport:
-    """Voxels and slices that a class's statistics rest on."""
+    """Voxels and slices that a class's statistics rest on, named `count`.
+
+    With a `side` it is `source_count` (annotated voxels) or `target_count` (voxels that
+    the teacher took for the class), each with an advice of its own.
+    """
     missing = MIN_DISTINCT_SLICES - distinct_slices
     slices = f"{max(missing, 2)} more slices"
-    sentence = (
-        f"Too little of {class_name} has been seen to augment it; annotate {slices} that show "
-        f"{class_name}."
-    )
+    if side == "target":
+        sentence = (
+            f"The model has found too little {class_name} on slices without annotation to learn "
+            f"how it looks there; add cases that show {class_name}, or annotate 2 more slices that "
+            "do."
+        )
+    else:
+        what = f"annotated {class_name}" if side == "source" else f"of {class_name}"
+        sentence = (
+            f"Too little {what} has been seen to augment it; annotate {slices} that show "
+            f"{class_name}."
+        )
     flagged = missing > 0 or count < VOXELS_PER_FEATURE * num_features
-    return _report(step, "count", class_name, count, flagged, sentence, "advice")
+    name = "count" if side is None else f"{side}_count"
+    return _report(step, name, class_name, count, flagged, sentence, "advice")
+
+
+def mean_shift_report(step: int, relative_shift: float, class_name: str) -> MonitorReport:
+    """How far a class lies from its annotated look; see `relative_mean_shifts`.
+
+    The limit of one standard deviation per channel is ours: beyond it, the features of
+    annotated and unannotated voxels hardly overlap.
+    """
+    sentence = (
+        f"{class_name} looks different on slices without annotation than on the annotated ones; "
+        f"annotate 2 more slices that show {class_name}, of cases unlike those you annotated "
+        "(another scanner, another patient group)."
+    )
+    flagged = relative_shift > MEAN_SHIFT_LIMIT
+    return _report(step, "mean_shift", class_name, relative_shift, flagged, sentence, "advice")
 
 
 def multi_modal_report(step: int, share: float, class_name: str) -> MonitorReport:

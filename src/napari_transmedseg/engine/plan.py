@@ -4,47 +4,40 @@
 """
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from napari_transmedseg.engine.cases import TrainingCase
 from napari_transmedseg.engine.config import (
-    DEFAULT_MINUTES,
+    Direction,
     Method,
     TrainingConfig,
     effective_weights,
     validate_config,
 )
-from napari_transmedseg.engine.preprocess import NetworkSpace, in_plane
-from napari_transmedseg.engine.recipe import RECIPES, Recipe
-from napari_transmedseg.errors import ConfigError, PlanError
+from napari_transmedseg.engine.machine import (
+    available_cores,
+    free_memory_bytes,
+    resolve_device,
+)
+from napari_transmedseg.engine.plan_space import choose_dimensions, plan_space
+from napari_transmedseg.engine.precision import Precision, choose_precision
+from napari_transmedseg.engine.preprocess import NetworkSpace
+from napari_transmedseg.engine.recipe import Recipe, recipe_of
+from napari_transmedseg.errors import PlanError
 from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.networks import required_multiple
 
-_MARGIN_SHARE = 0.2
-"""Room around what is annotated, as a share of its extent, on each side."""
-_WHOLE_SLICE_SHARE = 0.85
-"""Windows that would cover more of the slice than this take all of it."""
 _SMALL_SIDE = 72
 """Windows up to this side need four levels only."""
-_CHANNELS_SMALL = (16, 32, 64, 128)
-_CHANNELS_LARGE = (16, 32, 64, 128, 256)
-_MAX_PIXELS = {"cpu": 160 * 160, "cuda": 320 * 320, "mps": 256 * 256}
-"""Pixels of a window; larger ones are resampled to a coarser spacing."""
-_MIN_PIXELS = 64 * 64
-"""What a window may have however short the budget."""
-_PIXELS_PER_CORE_SECOND = 18.0
-"""Pixels per second of budget and CPU core at which some 800 steps fit (measured with the
-default preset's batch of 8 on a 2.4 GHz core; a step costs in proportion to its pixels)."""
 _NOTHING_UNLABELED = (
     "Every slice is annotated, so there is nothing unlabeled to learn from; "
     "the run trains supervised."
 )
 _MEMORY_SHARE = 0.4
-"""Share of the free memory that preprocessed slices may take."""
+"""Share of the free memory that preprocessed images may take."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,20 +47,27 @@ class TrainingPlan:
     space: NetworkSpace
     network: str
     channels: tuple[int, ...]
-    dims: int
     class_names: tuple[str, ...]
     """Foreground names; the value of a class is its position + 1."""
+    domains: tuple[str, ...]
+    """Domains whose target statistics are kept apart; one where they are not."""
     method: Method
     """As asked for, or `supervised` where nothing is left to learn from."""
     graph_weight: float
+    graph_alpha: float
+    graph_clusters: int
     tsa_weight: float
     tsa_strength: float
+    tsa_samples: int
+    tsa_direction: Direction
     recipe: Recipe
     largest_component: bool
     device: str
+    precision: Precision
+    compile: bool
     threads: int
     in_memory: bool
-    """False: preprocessed slices are memory-mapped from a cache."""
+    """False: preprocessed images are memory-mapped from a cache."""
     notes: tuple[str, ...]
     """Plain sentences: what was decided and why, and advice."""
 
@@ -75,6 +75,11 @@ class TrainingPlan:
     def num_classes(self) -> int:
         """C, with the background."""
         return len(self.class_names) + 1
+
+    @property
+    def dims(self) -> int:
+        """Space axes of the network, 2 or 3."""
+        return self.space.dims
 
 
 def plan_training(
@@ -105,32 +110,37 @@ def plan_training(
     annotations = _annotations(cases)
     _check_classes(annotations, class_names)
     device = resolve_device(config.device)
-    recipe = RECIPES[config.preset]
-    notes: list[str] = []
-    unlabeled = _has_unlabeled(cases)
+    dims, why = choose_dimensions(config, annotations, slice_axis, device)
+    recipe = recipe_of(config, dims)
+    network = recipe.network if config.network == "auto" else config.network
+    space, channels = _space_and_channels(
+        config, annotations, slice_axis, recipe, dims=dims, device=device, network=network
+    )
+    notes = [why, *_advice(annotations, slice_axis)]
     method: Method = config.method
-    if not unlabeled and method != "supervised":
+    if not _has_unlabeled(cases) and method != "supervised":
         method = "supervised"
-        notes.append(_NOTHING_UNLABELED)
-    graph_weight, tsa_weight = effective_weights(config)
-    pixels = affordable_pixels(config, device)
-    space = _plan_space(annotations, slice_axis, pixels, recipe)
-    channels = _CHANNELS_SMALL if max(space.size) <= _SMALL_SIDE else _CHANNELS_LARGE
-    notes += _advice(annotations, slice_axis)
-    supervised = method == "supervised"
+        notes.insert(0, _NOTHING_UNLABELED)
+    graph_weight, tsa_weight = effective_weights(config) if method != "supervised" else (0.0, 0.0)
     return TrainingPlan(
         space=space,
-        network="unet",
+        network=network,
         channels=channels,
-        dims=2,
         class_names=tuple(class_names),
+        domains=_domains(config, cases),
         method=method,
-        graph_weight=0.0 if supervised else graph_weight,
-        tsa_weight=0.0 if supervised else tsa_weight,
+        graph_weight=graph_weight,
+        graph_alpha=config.graph_alpha,
+        graph_clusters=config.graph_clusters or 2 * (len(class_names) + 1),
+        tsa_weight=tsa_weight,
         tsa_strength=config.tsa_strength,
+        tsa_samples=config.tsa_samples,
+        tsa_direction=config.tsa_direction,
         recipe=recipe,
         largest_component=config.largest_component,
         device=device,
+        precision=choose_precision(device) if config.mixed_precision else "float32",
+        compile=config.compile,
         threads=config.threads or available_cores(),
         in_memory=_fits_memory(len(cases), annotations, space, device),
         notes=tuple(notes),
@@ -145,49 +155,6 @@ def supervised_plan(plan: TrainingPlan) -> TrainingPlan:
         plan, method="supervised", graph_weight=0.0, tsa_weight=0.0,
         notes=(*plan.notes, _NOTHING_UNLABELED),
     )  # fmt: skip
-
-
-def affordable_pixels(config: TrainingConfig, device: str) -> float:
-    """Pixels of a window that leave time for enough steps.
-
-    Within minutes on a CPU, many steps on coarser slices beat few on fine ones; with a budget in
-    steps or on an accelerator, only the device's limit counts.
-    """
-    most = float(_MAX_PIXELS[device])
-    if device != "cpu" or config.steps is not None:
-        return most
-    cores = config.threads or available_cores()
-    seconds = 60 * (config.minutes or DEFAULT_MINUTES)
-    affordable: float = _PIXELS_PER_CORE_SECOND * seconds * cores**0.8
-    return min(most, max(_MIN_PIXELS, affordable))
-
-
-def resolve_device(name: str) -> str:
-    """Turn `auto` into the best device at hand, and check the others.
-
-    Raises
-    ------
-    ConfigError
-        When the device that was asked for is not there.
-    """
-    available = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if name == "auto":
-        return next(device for device, there in available.items() if there)
-    if not available[name]:
-        raise ConfigError(
-            f"Expected a '{name}' device, found none on this machine; use --device auto or cpu."
-        )
-    return name
-
-
-def available_cores() -> int:
-    """CPU cores that this process may use; fewer than the machine's in a container."""
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
-    return len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
 
 
 def _annotations(cases: Sequence[TrainingCase]) -> list[LabelMap]:
@@ -243,54 +210,35 @@ def _has_unlabeled(cases: Sequence[TrainingCase]) -> bool:
     return False
 
 
-def _plan_space(
-    annotations: Sequence[LabelMap], slice_axis: int, max_pixels: float, recipe: Recipe
-) -> NetworkSpace:
-    shapes, spacings = zip(
-        *(in_plane(annotation.geometry, slice_axis) for annotation in annotations), strict=True
-    )
-    extents = np.array(shapes) * np.array(spacings)
-    spacing = np.median(np.array(spacings), axis=0)
-    largest = extents.max(axis=0)
-    low, high = _region_of_interest(annotations, slice_axis)
-    size_mm = (high - low) * largest
-    centre = (low + high) / 2
-    for axis in range(2):
-        if size_mm[axis] > _WHOLE_SLICE_SHARE * largest[axis]:
-            size_mm[axis], centre[axis] = largest[axis], 0.5
-    pixels = float(np.prod(size_mm / spacing))
-    if pixels > max_pixels:
-        spacing = spacing * math.sqrt(pixels / max_pixels)
-    side = size_mm / spacing
-    multiple = 2 ** (len(_CHANNELS_SMALL if side.max() <= _SMALL_SIDE else _CHANNELS_LARGE) - 1)
-    rows, columns = (int(math.ceil(round(length, 3) / multiple) * multiple) for length in side)
-    return NetworkSpace(
-        slice_axis=slice_axis,
-        spacing_mm=(float(spacing[0]), float(spacing[1])),
-        size=(rows, columns),
-        centre=(float(centre[0]), float(centre[1])),
-        normalisation=recipe.normalisation,
-    )
+def _space_and_channels(
+    config: TrainingConfig,
+    annotations: Sequence[LabelMap],
+    slice_axis: int,
+    recipe: Recipe,
+    *,
+    dims: int,
+    device: str,
+    network: str,
+) -> tuple[NetworkSpace, tuple[int, ...]]:
+    """The window, and the channels of the network; small slices need one level less."""
+
+    def planned(channels: tuple[int, ...]) -> NetworkSpace:
+        multiple = required_multiple(network, dims=dims, channels=channels)
+        return plan_space(
+            config, annotations, slice_axis, recipe, dims=dims, device=device, multiple=multiple
+        )
+
+    if dims == 2 and network == "unet":
+        space = planned(recipe.channels[:-1])
+        if max(space.size) <= _SMALL_SIDE:
+            return space, recipe.channels[:-1]
+    return planned(recipe.channels), recipe.channels
 
 
-def _region_of_interest(
-    annotations: Sequence[LabelMap], slice_axis: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds of all annotated foreground with a margin, as shares of the slice's sides."""
-    low, high = np.ones(2), np.zeros(2)
-    for annotation in annotations:
-        painted = annotation.array > 0
-        if annotation.known is not None:
-            painted &= annotation.known
-        plane = np.any(painted, axis=slice_axis)
-        if not plane.any():
-            continue
-        for axis in range(2):
-            (where,) = np.nonzero(plane.any(axis=1 - axis))
-            low[axis] = min(low[axis], where[0] / plane.shape[axis])
-            high[axis] = max(high[axis], (where[-1] + 1) / plane.shape[axis])
-    margin = _MARGIN_SHARE * (high - low)
-    return np.clip(low - margin, 0, 1), np.clip(high + margin, 0, 1)
+def _domains(config: TrainingConfig, cases: Sequence[TrainingCase]) -> tuple[str, ...]:
+    if not config.tsa_per_domain:
+        return ("",)
+    return tuple(sorted({case.domain for case in cases}))
 
 
 def _advice(annotations: Sequence[LabelMap], slice_axis: int) -> list[str]:
@@ -314,20 +262,8 @@ def _advice(annotations: Sequence[LabelMap], slice_axis: int) -> list[str]:
 def _fits_memory(
     num_cases: int, annotations: Sequence[LabelMap], space: NetworkSpace, device: str
 ) -> bool:
-    slices = np.mean([a.geometry.display_shape[space.slice_axis] for a in annotations])
-    needed = num_cases * float(slices) * space.size[0] * space.size[1] * 4
+    images = 1.0
+    if space.dims == 2:
+        images = float(np.mean([a.geometry.display_shape[space.slice_axis] for a in annotations]))
+    needed = num_cases * images * math.prod(space.size) * 4
     return needed < _MEMORY_SHARE * free_memory_bytes(device)
-
-
-def free_memory_bytes(device: str) -> float:
-    """Memory that is free for slices on a device."""
-    if device == "cuda":
-        return float(torch.cuda.mem_get_info()[0])
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            for line in lines:
-                if line.startswith("MemAvailable"):
-                    return float(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return 4 * 1024.0**3

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from napari_transmedseg.engine.config import DEFAULT_MINUTES, TrainingConfig
+from napari_transmedseg.engine.recipe import Recipe
 
 _WARMUP_STEPS = 50
 _FLOOR = 1e-3
@@ -39,6 +40,15 @@ def learning_rate(base: float, progress: float, step: int) -> float:
     """Polynomial decay of power 0.9 after a short linear rise."""
     decay: float = max(_FLOOR, (1 - progress) ** 0.9)
     return base * decay * min(1.0, (step + 1) / _WARMUP_STEPS)
+
+
+def scheduled_rate(recipe: Recipe, progress: float, step: int) -> float:
+    """Learning rate of a step: polynomial decay, or the recipe's decay in steps."""
+    if recipe.step_decay is None:
+        return learning_rate(recipe.learning_rate, progress, step)
+    every, factor = recipe.step_decay
+    rate: float = recipe.learning_rate * factor ** (step // every)
+    return rate
 
 
 def early_decay(decay: float, step: int) -> float:

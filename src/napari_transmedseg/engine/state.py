@@ -1,18 +1,22 @@
 """Everything that a run changes and a checkpoint keeps."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from napari_transmedseg.engine.class_statistics import ClassStatistics
 from napari_transmedseg.engine.events import Phase
 from napari_transmedseg.engine.graph_clustering import GraphClustering, pick_level
+from napari_transmedseg.engine.keeping import KeptModel
 from napari_transmedseg.engine.plan import TrainingPlan
+from napari_transmedseg.engine.precision import make_scaler
 from napari_transmedseg.engine.teacher import make_teacher
 from napari_transmedseg.networks import SegmentationNetwork, build_network
 
-_CLUSTERS_PER_CLASS = 2
+if TYPE_CHECKING:
+    from napari_transmedseg.engine.pseudo_bank import PseudoLabelBank
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -25,8 +29,9 @@ class TrainingState:
     optimizer: torch.optim.Optimizer
     source: ClassStatistics
     """Student features of annotated voxels."""
-    target: ClassStatistics
-    """Teacher features of unlabeled voxels, by pseudo-label."""
+    targets: list[ClassStatistics]
+    """Teacher features of unlabeled voxels, by pseudo-label; one for each domain of the plan."""
+    scaler: torch.amp.GradScaler
     generator: torch.Generator
     """Draws slices, augmentation and copy-paste boxes."""
     sampling_generator: torch.Generator
@@ -41,12 +46,25 @@ class TrainingState:
     elapsed_s: float = 0.0
     trusted: bool = True
     """False: the teacher fails on annotated slices, so that u = 0 and T = 0."""
-    predicted_share: list[float] = field(default_factory=list)
-    """Running share of unlabeled voxels predicted as each class."""
+    predicted_share: Tensor
+    """(C,) running share of unlabeled voxels predicted as each class; NaN before the first."""
+    finite: Tensor
+    """Bool scalar: no loss was NaN or infinite so far."""
+    told_of_time: bool = False
+    """Whether a person was told that the budget is too short to learn from unlabeled images."""
+    bank: "PseudoLabelBank | None" = None
+    """Made with the first step of self-training on slices."""
+    saved_bank: dict[str, Any] | None = None
+    """Of the checkpoint that goes on, until the bank is made."""
+    kept: KeptModel = field(default_factory=KeptModel)
+    """What predicts: the latest model, or the best one on held-out images."""
 
 
 def make_state(plan: TrainingPlan, *, num_slices: int, seed: int) -> TrainingState:
-    """Build networks and statistics; all that is random comes from the seed."""
+    """Build networks and statistics; all that is random comes from the seed.
+
+    `num_slices` counts those of all images, in 3-D those of all windows.
+    """
     device = torch.device(plan.device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -54,10 +72,13 @@ def make_state(plan: TrainingPlan, *, num_slices: int, seed: int) -> TrainingSta
         graph = None
         if plan.graph_weight > 0:
             channels = _graph_channels(student, plan)
-            graph = GraphClustering(channels, _CLUSTERS_PER_CLASS * plan.num_classes).to(device)
+            graph = GraphClustering(channels, plan.graph_clusters, plan.graph_alpha).to(device)
     if plan.recipe.dropout:
         torch.manual_seed(seed)
     teacher = make_teacher(student)
+    if plan.compile:
+        student.compile()
+        teacher.compile()
     num_features = student.classifier_weight().shape[1]
 
     def statistics() -> ClassStatistics:
@@ -75,10 +96,12 @@ def make_state(plan: TrainingPlan, *, num_slices: int, seed: int) -> TrainingSta
         graph=graph,
         optimizer=_optimizer(plan, student, graph),
         source=statistics(),
-        target=statistics(),
+        targets=[statistics() for _ in plan.domains],
+        scaler=make_scaler(plan.precision),
         generator=torch.Generator().manual_seed(seed),
         sampling_generator=torch.Generator().manual_seed(seed + 1),
-        predicted_share=[float("nan")] * plan.num_classes,
+        predicted_share=torch.full((plan.num_classes,), float("nan"), device=device),
+        finite=torch.ones((), dtype=torch.bool, device=device),
     )
 
 
@@ -101,7 +124,8 @@ MEMORY_FORMAT = {2: torch.channels_last, 3: torch.channels_last_3d}
 def _graph_channels(student: SegmentationNetwork, plan: TrainingPlan) -> int:
     with torch.no_grad():
         mode = student.training
-        encoder = student.eval()(torch.zeros(1, 1, *plan.space.size, device=plan.device)).encoder
+        image = torch.zeros(1, 1, *plan.space.patch_size, device=plan.device)
+        encoder = student.eval()(image).encoder
         student.train(mode)
     return int(pick_level(encoder, plan.recipe.graph_nodes).shape[1])
 
@@ -115,7 +139,11 @@ def _optimizer(
         groups.append({"params": list(graph.parameters())})
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(
-            groups, lr=recipe.learning_rate, momentum=0.9, weight_decay=recipe.weight_decay
+            groups,
+            lr=recipe.learning_rate,
+            momentum=0.9,
+            weight_decay=recipe.weight_decay,
+            fused=plan.device != "mps",
         )
     return torch.optim.AdamW(
         groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True

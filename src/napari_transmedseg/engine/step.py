@@ -1,45 +1,47 @@
 """One training step: student and teacher, copy-paste, the terms of the loss, the update.
 
 L = L_BCP + γ·L_graph + β·L_tsa (TransMedSeg, arXiv:2505.14753). γ = β = 0 is BCP (Bai et al.,
-CVPR 2023), β = 0 is GraphCL (Wang et al., ICML 2025).
+CVPR 2023), β = 0 is GraphCL (Wang et al., ICML 2025). Slices and volumes take the same path.
+Nothing here waits for an accelerator but the connected components of the pseudo-labels, and those
+run while the student does.
 """
 
 import torch
 from torch import Tensor
 
 from napari_transmedseg.engine.copy_paste import masked_segmentation_losses
+from napari_transmedseg.engine.forward import run_network
 from napari_transmedseg.engine.graph_clustering import pick_level
 from napari_transmedseg.engine.mixing import (
+    Arrangement,
     Mixed,
     PseudoLabels,
-    copy_paste_batch,
+    copy_paste,
     warm_up_batch,
-    whole_slice_batch,
+    whole_images,
+    with_targets,
 )
 from napari_transmedseg.engine.plan import TrainingPlan
-from napari_transmedseg.engine.pseudo_labels import (
-    largest_components,
-    normalized_entropy,
-    predict_labels,
-)
+from napari_transmedseg.engine.pseudo_bank import make_bank
 from napari_transmedseg.engine.sampling import Sampler, Stream
 from napari_transmedseg.engine.schedules import (
     early_decay,
-    learning_rate,
     ramp,
+    scheduled_rate,
     self_training_progress,
 )
 from napari_transmedseg.engine.semantic_augmentation import (
     augmentation_moments,
     augmentation_table,
+    sampled_cross_entropy,
     transferable_cross_entropy,
 )
-from napari_transmedseg.engine.state import MEMORY_FORMAT, TrainingState
+from napari_transmedseg.engine.state import TrainingState
+from napari_transmedseg.engine.target_statistics import voxels_per_slice
 from napari_transmedseg.engine.teacher import update_teacher
+from napari_transmedseg.engine.teaching import begin_pseudo_labels
 from napari_transmedseg.errors import TrainingError
 from napari_transmedseg.networks import NetworkOutput
-
-_SHARE_DECAY = 0.95
 
 
 def train_step(
@@ -52,46 +54,46 @@ def train_step(
     TrainingError
         When the loss is not a number; the weights are untouched then.
     """
-    recipe = plan.recipe
-    labeled = sampler.labeled(recipe.batch_size)
-    pseudo = None
-    if state.phase == "self-training":
-        pasting = _is_pasting(state, plan)
-        # Whole slices: half as many unlabeled ones, so that what is annotated keeps its weight.
-        batch = recipe.batch_size if pasting else max(1, recipe.batch_size // 2)
-        unlabeled = sampler.unlabeled(batch)
-        pseudo = pseudo_labels(state, plan, unlabeled)
-        if pasting:
-            mixed = copy_paste_batch(labeled, unlabeled, pseudo, state.generator)
-        else:
-            mixed = whole_slice_batch(labeled, unlabeled, pseudo)
-    else:
-        mixed = warm_up_batch(labeled, recipe.warmup_copy_paste, state.generator)
-    image = mixed.image_B1HW.contiguous(memory_format=MEMORY_FORMAT[plan.dims])
-    losses = loss_terms(state, plan, state.student(image), mixed, progress)
-    total = sum(losses.values(), torch.zeros((), device=image.device))
-    if not bool(torch.isfinite(total)):
-        raise TrainingError(
-            f"Expected a finite loss, found {total.item()} at step {state.step}; the weights were "
-            "kept. Resume from the last checkpoint, or check the images for extreme values."
-        )
-    for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate(recipe.learning_rate, progress, state.step)
-    state.optimizer.zero_grad()
-    total.backward()
-    state.optimizer.step()
-    decay = early_decay(recipe.ema_decay, state.averaged_steps)
-    update_teacher(state.teacher, state.student, decay)
-    state.step += 1
-    state.averaged_steps += 1
-    state.self_training_steps += state.phase == "self-training"
-    reported = {name: value.detach() for name, value in losses.items()} | {"total": total.detach()}
-    if pseudo is not None:
-        inside = unlabeled.inside_BHW
-        count = inside.sum().clamp(min=1)
-        reported["pseudo_label_share"] = pseudo.weight_BHW.sum() / count
-        reported["entropy"] = (pseudo.entropy_BHW * inside).sum() / count
-    return reported
+    if state.phase != "self-training":
+        labeled = sampler.labeled(plan.recipe.batch_size)
+        mixed = warm_up_batch(labeled, plan.recipe.warmup_copy_paste, state.generator)
+        output = run_network(state.student, mixed.image_B1HW, plan)
+        return _update(state, plan, loss_terms(state, plan, output, mixed, progress), progress)
+    if plan.recipe.bank_volumes > 0 and plan.dims == 2:
+        return _banked_step(state, plan, sampler, progress)
+    pasting = _is_pasting(state, plan)
+    labeled = sampler.labeled(plan.recipe.batch_size)
+    # Whole images: half as many unlabeled ones, so that what is annotated keeps its weight.
+    unlabeled = sampler.unlabeled(plan.recipe.batch_size if pasting else _half(plan))
+    pending = begin_pseudo_labels(state, plan, unlabeled)
+    filling = begin_pseudo_labels(state, plan, labeled) if sampler.fills_gaps else None
+    arrangement = _arrangement(state, labeled, unlabeled, pasting)
+    image = arrangement.combine(labeled.strong_B1HW, unlabeled.strong_B1HW)
+    output = run_network(state.student, image, plan)
+    pseudo = pending.finish(count=True)
+    filled = None if filling is None else filling.finish(count=False)
+    mixed = with_targets(arrangement, image, labeled, unlabeled, pseudo, filled)
+    losses = _update(state, plan, loss_terms(state, plan, output, mixed, progress), progress)
+    return losses | _seen(unlabeled, pseudo)
+
+
+def _banked_step(
+    state: TrainingState, plan: TrainingPlan, sampler: Sampler, progress: float
+) -> dict[str, Tensor]:
+    """A self-training step on slices whose pseudo-labels are kept from earlier looks."""
+    if state.bank is None:
+        state.bank = make_bank(state, plan, sampler.store)
+    pasting = _is_pasting(state, plan)
+    batch = plan.recipe.batch_size if pasting else _half(plan)
+    labeled = sampler.labeled(batch)
+    state.bank.advance(state, plan, _half(plan))
+    unlabeled, pseudo = state.bank.draw(sampler, batch)
+    arrangement = _arrangement(state, labeled, unlabeled, pasting)
+    image = arrangement.combine(labeled.strong_B1HW, unlabeled.strong_B1HW)
+    output = run_network(state.student, image, plan)
+    mixed = with_targets(arrangement, image, labeled, unlabeled, pseudo)
+    losses = _update(state, plan, loss_terms(state, plan, output, mixed, progress), progress)
+    return losses | _seen(unlabeled, pseudo)
 
 
 def loss_terms(
@@ -121,48 +123,86 @@ def loss_terms(
     return losses
 
 
-@torch.no_grad()
-def pseudo_labels(state: TrainingState, plan: TrainingPlan, unlabeled: Stream) -> PseudoLabels:
-    """Teacher → classes, largest component, confidence; and the target statistics."""
-    state.teacher.train(plan.recipe.teacher_in_train_mode)
-    image = unlabeled.plain_B1HW.contiguous(memory_format=MEMORY_FORMAT[plan.dims])
-    output = state.teacher(image)
-    state.teacher.eval()
-    probability = output.logits.float().softmax(1)
-    # Nothing in the padding: it could connect or outgrow what lies on the image.
-    label = predict_labels(probability) * unlabeled.inside_BHW
-    if plan.largest_component:
-        label = largest_components(label, plan.num_classes)
-    weight = unlabeled.inside_BHW.float()
-    if plan.recipe.confidence > 0:
-        weight = weight * (probability.amax(1) >= plan.recipe.confidence)
-    _note_shares(state, label, unlabeled.inside_BHW)
-    if plan.tsa_weight > 0:
-        counted = torch.where(weight > 0, label, -1)
-        state.target.update_maps(
-            output.features, counted, unlabeled.slice_B, state.sampling_generator
-        )
-    return PseudoLabels(
-        label_BHW=label,
-        weight_BHW=weight,
-        entropy_BHW=normalized_entropy(probability),
-        features_BAHW=output.features,
+def _update(
+    state: TrainingState, plan: TrainingPlan, losses: dict[str, Tensor], progress: float
+) -> dict[str, Tensor]:
+    """Backward pass, optimizer, teacher, counters; gives the terms and their sum, detached."""
+    total = torch.stack(list(losses.values())).sum()
+    _require_finite(state, plan, total)
+    for group in state.optimizer.param_groups:
+        group["lr"] = scheduled_rate(plan.recipe, progress, state.step)
+    state.optimizer.zero_grad()
+    state.scaler.scale(total).backward()
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
+    decay = early_decay(plan.recipe.ema_decay, state.averaged_steps)
+    update_teacher(state.teacher, state.student, decay)
+    state.step += 1
+    state.averaged_steps += 1
+    state.self_training_steps += state.phase == "self-training"
+    return {name: value.detach() for name, value in losses.items()} | {"total": total.detach()}
+
+
+def _require_finite(state: TrainingState, plan: TrainingPlan, total: Tensor) -> None:
+    """Stop before weights are spoilt; on CUDA the optimizer skips and the next report stops."""
+    if plan.device == "cuda":
+        state.finite = state.finite & torch.isfinite(total.detach())
+        if plan.precision != "float16":  # there the scaler does it
+            state.optimizer.found_inf = (~state.finite).float()  # type: ignore[attr-defined]
+    elif not bool(torch.isfinite(total)):
+        raise not_finite(state.step)
+
+
+def not_finite(step: int) -> TrainingError:
+    """The error of a loss that is no number."""
+    return TrainingError(
+        f"Expected a finite loss, found none at step {step}; the weights were kept. Resume from "
+        "the last checkpoint, or check the images for extreme values."
     )
 
 
 def _tsa(
     state: TrainingState, plan: TrainingPlan, output: NetworkOutput, mixed: Mixed, progress: float
 ) -> Tensor:
-    """L_tsa over annotated voxels, with α = α0 · progress of self-training."""
+    """L_tsa over annotated voxels, with α = α0 · progress of self-training.
+
+    With statistics per domain, each step moves towards one domain drawn at random.
+    """
     label = torch.where(mixed.annotated_BHW > 0, mixed.target_BHW, -1)
-    state.source.update_maps(output.features, label, mixed.slice_B, state.sampling_generator)
+    state.source.update_maps(
+        output.features,
+        label,
+        mixed.slice_B,
+        state.sampling_generator,
+        voxels_per_slice=voxels_per_slice(label),
+    )
     strength = plan.tsa_strength * self_training_progress(progress, state.self_training_start)
-    shift, covariance, ready = augmentation_moments(state.source, state.target)
+    target = state.targets[_drawn(len(state.targets), state.sampling_generator)]
+    shift, covariance, ready = augmentation_moments(
+        state.source, target, direction=plan.tsa_direction
+    )
     ready = ready if state.trusted else torch.zeros_like(ready)
+    if plan.tsa_samples > 0:
+        return sampled_cross_entropy(
+            output.features,
+            state.student.classifier_weight(),
+            state.student.classifier_bias(),
+            label,
+            shift,
+            covariance,
+            strength,
+            plan.tsa_samples,
+            ready_C=ready,
+            generator=state.sampling_generator,
+        )
     table = augmentation_table(
         state.student.classifier_weight(), shift, covariance, strength, ready
     )
     return transferable_cross_entropy(output.logits, label, table)
+
+
+def _drawn(count: int, generator: torch.Generator) -> int:
+    return 0 if count == 1 else int(torch.randint(count, (), generator=generator))
 
 
 def _is_pasting(state: TrainingState, plan: TrainingPlan) -> bool:
@@ -170,11 +210,20 @@ def _is_pasting(state: TrainingState, plan: TrainingPlan) -> bool:
     return float(torch.rand((), generator=state.generator)) < share
 
 
-def _note_shares(state: TrainingState, label_BHW: Tensor, inside_BHW: Tensor) -> None:
-    inside = label_BHW[inside_BHW]
-    counts = torch.bincount(inside, minlength=len(state.predicted_share)).float()
-    shares = (counts / counts.sum().clamp(min=1)).tolist()
-    state.predicted_share = [
-        new if old != old else _SHARE_DECAY * old + (1 - _SHARE_DECAY) * new
-        for old, new in zip(state.predicted_share, shares, strict=True)
-    ]
+def _arrangement(
+    state: TrainingState, labeled: Stream, unlabeled: Stream, pasting: bool
+) -> Arrangement:
+    return copy_paste(labeled, state.generator) if pasting else whole_images(labeled, unlabeled)
+
+
+def _half(plan: TrainingPlan) -> int:
+    return max(1, plan.recipe.batch_size // 2)
+
+
+def _seen(unlabeled: Stream, pseudo: PseudoLabels) -> dict[str, Tensor]:
+    """Share of the unlabeled voxels that carry a pseudo-label, and their mean entropy."""
+    count = unlabeled.inside_BHW.sum().clamp(min=1)
+    return {
+        "pseudo_label_share": pseudo.weight_BHW.sum() / count,
+        "entropy": (pseudo.entropy_BHW * unlabeled.inside_BHW).sum() / count,
+    }

@@ -1,18 +1,16 @@
 """The training loop: a generator of frozen events, steered by a `TrainingControl`."""
 
 import copy
-import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from napari_transmedseg.engine.calibration import calibrate
+from napari_transmedseg.engine.calibration import calibrate, spread_batches
 from napari_transmedseg.engine.cases import TrainingCase
 from napari_transmedseg.engine.checkpoint import (
     LAST,
@@ -23,9 +21,11 @@ from napari_transmedseg.engine.checkpoint import (
     save_checkpoint,
 )
 from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.engine.continuing import adopt_plan, keep_previous
 from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.engine.events import (
     CheckpointSaved,
+    DiceReport,
     Notice,
     SlicePrediction,
     StepReport,
@@ -34,14 +34,16 @@ from napari_transmedseg.engine.events import (
     TrainingFinished,
     TrainingStarted,
 )
+from napari_transmedseg.engine.images import ImageStore, build_store
 from napari_transmedseg.engine.inference import Predictor
+from napari_transmedseg.engine.keeping import has_stalled
 from napari_transmedseg.engine.memory import used_memory_mib
-from napari_transmedseg.engine.oversight import CHECK_EVERY, oversee
+from napari_transmedseg.engine.oversight import CHECK_EVERY, held_out_dice, oversee
 from napari_transmedseg.engine.plan import TrainingPlan, plan_training, supervised_plan
-from napari_transmedseg.engine.sampling import Sampler, SliceStore, build_store
+from napari_transmedseg.engine.sampling import Sampler
 from napari_transmedseg.engine.schedules import Budget
 from napari_transmedseg.engine.state import TrainingState, make_state
-from napari_transmedseg.engine.step import train_step
+from napari_transmedseg.engine.step import not_finite, train_step
 
 _PAUSE_POLL_S = 0.2
 
@@ -95,23 +97,25 @@ def fit(
     previous = resume_from or warm_start_from
     content = None if previous is None else load_checkpoint(previous, plan.device)
     if content is not None:
-        plan = _adopt(plan, plan_of(content), keep_space=resume_from is not None)
+        plan = adopt_plan(plan, plan_of(content), resumed=resume_from is not None)
     with _threads(plan.threads):
-        cache = None if folder is None else folder / "cache" / "slices.bin"
+        cache = None if folder is None else folder / "cache" / "images.bin"
         store = build_store(
             cases,
             plan,
-            validation_share=config.validation_share or 0.0,
+            validation_share=config.validation_share,
             seed=config.seed,
             cache=cache,
         )
         if len(store.unlabeled_U) == 0:
             plan = supervised_plan(plan)
-        state = make_state(plan, num_slices=store.num_slices, seed=config.seed)
+        num_slices = store.num_images * store.slices_per_image
+        state = make_state(plan, num_slices=num_slices, seed=config.seed)
         if content is not None and resume_from is not None:
             restore(state, content)
         elif content is not None:
             restore_learned(state, content)
+            keep_previous(state, content["model"], store, plan)
         yield _started(plan, store, state, run_id)
         loop = _Loop(config, plan, store, state, folder, control)
         if resume_from is None:
@@ -133,7 +137,7 @@ class _Loop:
         self,
         config: TrainingConfig,
         plan: TrainingPlan,
-        store: SliceStore,
+        store: ImageStore,
         state: TrainingState,
         folder: Path | None,
         control: TrainingControl,
@@ -164,6 +168,9 @@ class _Loop:
             if self.control.paused:
                 yield from self._paused()
                 continue
+            if self.config.early_stop and self._has_stalled(progress):
+                reason = "early"
+                break
             self._add(train_step(self.state, self.plan, self.sampler, progress))
             self._tick()
             yield from self._after_step()
@@ -176,7 +183,10 @@ class _Loop:
         if self._now - self.last_report >= self.config.event_interval_s:
             yield from self._report()
         if self.state.step % CHECK_EVERY == 0:
-            yield from oversee(self.state, self.store, self.plan, self._progress(), self.entropy)
+            for event in oversee(self.state, self.store, self.plan, self._progress(), self.entropy):
+                if isinstance(event, DiceReport) and event.held_out:
+                    self._offer_model()
+                yield event
         if self._now - self.last_overlay >= self.config.overlay_interval_s:
             self.last_overlay = self._now
             yield from self._overlay()
@@ -191,6 +201,14 @@ class _Loop:
 
     def _progress(self) -> float:
         return self.budget.progress(self.state.step, self.state.elapsed_s)
+
+    def _has_stalled(self, progress: float) -> bool:
+        """Whether the phase that counts goes on without a better held-out Dice."""
+        if self.plan.method == "supervised":
+            return has_stalled(self.state.kept, progress)
+        if self.state.phase != "self-training":
+            return False
+        return has_stalled(self.state.kept, progress, since=self.state.self_training_start)
 
     def _paused(self) -> Iterator[TrainingEvent]:
         self._tick()
@@ -215,6 +233,8 @@ class _Loop:
         """Means since the last report; the only place that waits for the device."""
         if self.steps_summed == 0:
             return
+        if not bool(self.state.finite):
+            raise not_finite(self.state.step)
         means = {name: float(value) / self.counts[name] for name, value in self.sums.items()}
         share = means.pop("pseudo_label_share", 0.0)
         self.entropy = means.pop("entropy", 0.0)
@@ -244,8 +264,9 @@ class _Loop:
         axis = self.plan.space.slice_axis
         if not 0 <= index < geometry.display_shape[axis]:
             return
-        image = self.store.image_N1HW[self.store.start[case_id] + index]
-        label, uncertainty = self.predictor.predict_slice(image, geometry)
+        place = self.store.start[case_id] + (index if self.plan.dims == 2 else 0)
+        image = self.store.image_N1HW[place]
+        label, uncertainty = self.predictor.predict_slice(image, geometry, index)
         yield SlicePrediction(
             step=self.state.step,
             case_id=case_id,
@@ -259,15 +280,25 @@ class _Loop:
         self.last_checkpoint = self._now
         if self.checkpoint is None:
             return
-        model = copy.deepcopy(self.state.teacher)
-        slices = 4 * self.plan.recipe.calibration_slices
-        calibrate(model, self.store.image_N1HW, slices, self.plan.device)
-        save_checkpoint(self.checkpoint, self.state, self.plan, model)
+        self._offer_model()
+        save_checkpoint(self.checkpoint, self.state, self.plan)
         yield CheckpointSaved(step=self.state.step, path=self.checkpoint)
+
+    def _offer_model(self) -> None:
+        """Keep the teacher, unless the kept model is better on held-out images."""
+        model = copy.deepcopy(self.state.teacher)
+        images = 8 * self.plan.recipe.calibration_images
+        calibrate(model, spread_batches(self.store, images, self.plan.device))
+        dice = held_out_dice(model, self.store, self.plan)
+        self.state.kept.offer(model, dice, self.state.step, self._progress())
 
     def _finished(self, reason: StopReason) -> TrainingFinished:
         state = self.state
-        how = {"budget": "The budget is spent", "stopped": "Stopped on request"}[reason]
+        how = {
+            "budget": "The budget is spent",
+            "stopped": "Stopped on request",
+            "early": "Dice on the held-out slices no longer rises",
+        }[reason]
         share = f"{state.self_training_steps} of {state.step} steps learned from unlabeled slices"
         if self.plan.method == "supervised":
             share = f"{state.step} steps, all of them supervised"
@@ -281,48 +312,27 @@ class _Loop:
 
 
 def _started(
-    plan: TrainingPlan, store: SliceStore, state: TrainingState, run_id: str
+    plan: TrainingPlan, store: ImageStore, state: TrainingState, run_id: str
 ) -> TrainingStarted:
     parameters = sum(weight.numel() for weight in state.student.parameters())
-    space = plan.space
-    seen = (
-        f"Slices are seen as {space.size[0]}×{space.size[1]} pixels of "
-        f"{space.spacing_mm[0]:.2f}×{space.spacing_mm[1]:.2f} mm."
-    )
     return TrainingStarted(
         run_id=run_id,
         device=plan.device,
         network=f"{plan.network} {plan.dims}-D, {parameters / 1e6:.2f} million weights",
-        num_labeled_slices=len(store.training_rows),
-        num_unlabeled_slices=len(store.unlabeled_U),
-        notes=(seen, *plan.notes),
+        num_labeled_slices=store.num_labeled_slices,
+        num_unlabeled_slices=store.num_unlabeled_slices,
+        notes=(_seen(plan), *plan.notes),
     )
 
 
-def _adopt(plan: TrainingPlan, previous: TrainingPlan, *, keep_space: bool) -> TrainingPlan:
-    """Fit a plan to the network that goes on; a warm start may look at another window.
-
-    The spacing stays: a network knows its structures at the size at which it learned them.
-    """
-    if keep_space:
-        return replace(
-            plan, space=previous.space, channels=previous.channels, recipe=previous.recipe
-        )
-    multiple = 2 ** (len(previous.channels) - 1)
-    rows, columns = (
-        math.ceil(round(length * wanted / kept, 3) / multiple) * multiple
-        for length, wanted, kept in zip(
-            plan.space.size, plan.space.spacing_mm, previous.space.spacing_mm, strict=True
-        )
-    )
-    space = replace(
-        plan.space,
-        size=(rows, columns),
-        spacing_mm=previous.space.spacing_mm,
-        normalisation=previous.space.normalisation,
-    )
-    recipe = replace(plan.recipe, warmup_share=0.0)
-    return replace(plan, space=space, channels=previous.channels, recipe=recipe)
+def _seen(plan: TrainingPlan) -> str:
+    space = plan.space
+    spacing = "×".join(f"{value:.2f}" for value in space.spacing_mm)
+    size = "×".join(map(str, space.size))
+    if plan.dims == 2:
+        return f"Slices are seen as {size} pixels of {spacing} mm."
+    parts = f", in patches of {'×'.join(map(str, space.patch))}" if space.patch else ""
+    return f"Volumes are seen as {size} voxels of {spacing} mm{parts}."
 
 
 @contextmanager

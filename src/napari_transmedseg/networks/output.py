@@ -35,3 +35,8 @@ class SegmentationNetwork(nn.Module, ABC):
         """Weights of the 1×1 convolution as a (C, A) matrix, with gradient."""
         weight: Tensor = self.classifier.weight  # type: ignore[assignment]
         return weight.flatten(1)
+
+    def classifier_bias(self) -> Tensor | None:
+        """Bias of the 1×1 convolution, (C,), with gradient; None where it has none."""
+        bias: Tensor | None = self.classifier.bias  # type: ignore[assignment]
+        return bias

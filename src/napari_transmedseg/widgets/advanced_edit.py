@@ -19,7 +19,9 @@ from napari_transmedseg.engine.config import (
     DEFAULT_TSA_WEIGHT,
     METHODS_WITH_GRAPH,
     METHODS_WITH_TSA,
+    NETWORKS,
     Device,
+    Dimensions,
     Method,
     Preset,
     TrainingConfig,
@@ -41,6 +43,10 @@ class AdvancedEdit(QWidget):
         self.method = _choice(Method, "Training method; the later ones leave terms out")
         self.preset = _choice(Preset, "default: made for minutes; paper: the published recipe")
         self.device = _choice(Device, "Where to train; auto takes the fastest")
+        self.dimensions = _choice(
+            Dimensions, "Learn from slices (2d) or volumes (3d); auto decides from the images"
+        )
+        self.network = _choice(("auto", *NETWORKS), "Network; auto: the method's own")
         self.graph_weight = _weight(DEFAULT_GRAPH_WEIGHT, "Weight of the graph-clustering term")
         self.tsa_weight = _weight(DEFAULT_TSA_WEIGHT, "Weight of the semantic augmentation term")
         self.validation_share = QSpinBox()
@@ -65,6 +71,8 @@ class AdvancedEdit(QWidget):
         layout.addRow("Method", self.method)
         layout.addRow("Preset", self.preset)
         layout.addRow("Device", self.device)
+        layout.addRow("Dimensions", self.dimensions)
+        layout.addRow("Network", self.network)
         layout.addRow("Graph weight γ", self.graph_weight)
         layout.addRow("TSA weight β", self.tsa_weight)
         layout.addRow("Held out", self.validation_share)
@@ -77,6 +85,8 @@ class AdvancedEdit(QWidget):
         self.method.currentTextChanged.connect(self._on_changed)
         self.preset.currentTextChanged.connect(self._on_changed)
         self.device.currentTextChanged.connect(self._on_changed)
+        self.dimensions.currentTextChanged.connect(self._on_changed)
+        self.network.currentTextChanged.connect(self._on_changed)
         self.graph_weight.valueChanged.connect(self._on_changed)
         self.tsa_weight.valueChanged.connect(self._on_changed)
         self.validation_share.valueChanged.connect(self._on_changed)
@@ -90,6 +100,8 @@ class AdvancedEdit(QWidget):
             "method": self.method.currentText(),
             "preset": self.preset.currentText(),
             "device": self.device.currentText(),
+            "dimensions": self.dimensions.currentText(),
+            "network": self.network.currentText(),
             "graph_weight": self.graph_weight.value() if self.graph_weight.isEnabled() else None,
             "tsa_weight": self.tsa_weight.value() if self.tsa_weight.isEnabled() else None,
             "validation_share": None if held_out == _AUTO else held_out / 100,
@@ -103,6 +115,8 @@ class AdvancedEdit(QWidget):
             self.method.setCurrentText(config.method)
             self.preset.setCurrentText(config.preset)
             self.device.setCurrentText(config.device)
+            self.dimensions.setCurrentText(config.dimensions)
+            self.network.setCurrentText(config.network)
             graph, tsa = config.graph_weight, config.tsa_weight
             self.graph_weight.setValue(DEFAULT_GRAPH_WEIGHT if graph is None else graph)
             self.tsa_weight.setValue(DEFAULT_TSA_WEIGHT if tsa is None else tsa)
@@ -124,7 +138,7 @@ class AdvancedEdit(QWidget):
 
 def _choice(values: Any, tip: str) -> QComboBox:
     box = QComboBox()
-    box.addItems(get_args(values))
+    box.addItems(get_args(values) or values)
     box.setToolTip(tip)
     return box
 

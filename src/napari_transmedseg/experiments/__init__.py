@@ -1,0 +1,1 @@
+"""Declared experiments: methods compared on real data, each one command away."""
