@@ -102,3 +102,40 @@ def npe2pm_of_ours():
     if "napari-transmedseg" not in manager:
         manager.register(PluginManifest.from_distribution("napari-transmedseg"))
     return manager
+
+
+def test_a_dicom_folder_opens_as_one_layer_at_its_place(tmp_path):
+    from dicom_files import write_series
+
+    pixels = write_series(tmp_path / "chest", (0.0, 2.0, 4.0))
+    path = str(tmp_path / "chest")
+    ((data, attributes, kind),) = get_reader(path)(path)
+    assert kind == "image"
+    assert attributes["name"] == "chest"
+    assert attributes["scale"] == (2.0, 0.5, 0.7)
+    np.testing.assert_array_equal(data, pixels[::-1] - 1000)
+
+
+def test_frames_open_as_layers_and_the_first_is_shown(tmp_path):
+    array = np.random.default_rng(0).normal(size=(4, 5, 6, 3)).astype(np.float32)
+    path = str(tmp_path / "cine.nii.gz")
+    nib.save(nib.Nifti1Image(array, np.eye(4)), path)
+    layers = get_reader(path)(path)
+    assert [attributes["name"] for _, attributes, _ in layers] == [
+        "cine frame 0", "cine frame 1", "cine frame 2",
+    ]  # fmt: skip
+    assert [attributes["visible"] for _, attributes, _ in layers] == [True, False, False]
+
+
+def test_a_saved_segmentation_keeps_names_and_colours(sample_folder, tmp_path):
+    from napari_transmedseg.imaging.io import read_labels
+
+    source = sorted((sample_folder / "labels").glob("*.nii.gz"))[0]
+    data, attributes, _ = get_reader(str(source))(str(source))[0]
+    attributes["metadata"]["transmedseg"]["names"] = {1: "right ventricle"}
+    target = tmp_path / "out.seg.nrrd"
+    write_labels(str(target), data, attributes)
+    again = read_labels(target)
+    assert again.names[1] == "right ventricle"
+    assert again.colors[1] == "#e69f00"
+    np.testing.assert_array_equal(again.array, data)

@@ -1,4 +1,4 @@
-"""npe2 writer: a labels layer as a NIfTI label map, exactly on its image."""
+"""npe2 writer: a labels layer as a NIfTI or NRRD label map, exactly on its image."""
 
 from __future__ import annotations
 

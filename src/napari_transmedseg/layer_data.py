@@ -6,7 +6,8 @@ its geometry in ``layer.metadata["transmedseg"]``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,9 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_transmedseg.errors import GeometryError, ImageReadError
+from napari_transmedseg.imaging.dicom import is_segmentation
 from napari_transmedseg.imaging.geometry import Geometry
-from napari_transmedseg.imaging.io import case_id_of, read_labels, read_volume
+from napari_transmedseg.imaging.io import case_id_of, open_image, read_labels, read_volume
+from napari_transmedseg.imaging.opened import pick_frame
+from napari_transmedseg.imaging.segments import has_segments
 from napari_transmedseg.imaging.volume import LabelMap, Volume
+from napari_transmedseg.project.image_sources import ImageSource, find_sources
+from napari_transmedseg.project.import_options import ALL, ImportOptions
 
 if TYPE_CHECKING:
     from napari.utils.colormaps import DirectLabelColormap
@@ -27,11 +33,47 @@ METADATA_KEY = "transmedseg"
 AXIS_LABELS = ("I", "P", "L")
 DEFAULT_COLORS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#0072b2")
 MAX_CLASSES_SNIFFED = 32
+MAX_FRAMES = 32
+"""4-D data of more frames is refused as layers; a project takes it."""
+MAX_LAYERS = 20
+"""A folder of more images is refused as layers; a project takes it."""
 LABEL_WORDS = ("label", "seg", "mask", "_gt", "known", "annotation", "prediction")
 
 
-def read_layer(path: str | Path) -> LayerData:
-    """Read one file as an image layer, or as a labels layer where it holds few classes.
+def read_layers(paths: Sequence[str | Path]) -> list[LayerData]:
+    """Read files and folders: each frame of 4-D data and each DICOM series is a layer.
+
+    Parameters
+    ----------
+    paths
+        Files of any readable format, and folders with DICOM series; files of a series stand for
+        the whole series.
+
+    Raises
+    ------
+    ImageReadError
+        When something is no image, is damaged, cannot be shown, or has more frames than
+        anybody would look at as layers.
+    """
+    layers = []
+    for source in _sources(paths):
+        if is_segmentation(source.path):
+            layers.append(read_layer(source.path))
+            continue
+        image = open_image(source.path, series=source.series)
+        if image.num_frames > MAX_FRAMES and source.frame is None:
+            pick_frame(image, None, source.path)
+        several = image.num_frames > 1 and not has_segments(image.header)
+        for frame in range(image.num_frames) if several else [None]:
+            layer = read_layer(source.path, frame=frame, series=source.series)
+            name = source.case_id if frame is None else f"{source.case_id} frame {frame}"
+            layer[1].update(name=name, visible=not frame)
+            layers.append(layer)
+    return layers
+
+
+def read_layer(path: str | Path, *, frame: int | None = None, series: str = "") -> LayerData:
+    """Read one image as an image layer, or as a labels layer where it holds few classes.
 
     Raises
     ------
@@ -39,14 +81,18 @@ def read_layer(path: str | Path) -> LayerData:
         When the file is no image, is damaged, or cannot be shown.
     """
     path = Path(path)
+    if is_segmentation(path):
+        return labels_layer_data(read_labels(path), name=case_id_of(path))
     try:
-        volume = read_volume(path)
+        volume = read_volume(path, frame=frame, series=series)
     except ImageReadError:
         if not _named_like_labels(path):  # an all-background mask is a constant image
             raise
-        return labels_layer_data(read_labels(path), name=case_id_of(path))
-    if holds_classes(volume.array):
-        return labels_layer_data(read_labels(path), name=case_id_of(path))
+        return labels_layer_data(read_labels(path, frame=frame), name=case_id_of(path))
+    for note in volume.notes:
+        warnings.warn(f"{path.name}: {note}", stacklevel=2)
+    if holds_classes(volume.array) and not path.is_dir():
+        return labels_layer_data(read_labels(path, frame=frame), name=case_id_of(path))
     return image_layer_data(volume)
 
 
@@ -70,6 +116,7 @@ def labels_layer_data(
     if colors is None:
         values = names or {int(value): "" for value in np.unique(array)}
         colors = {value: default_color(value) for value in values if value > 0}
+        colors |= label_map.colors
     options = placement(label_map.geometry, names=names) | {
         "name": name,
         "colormap": class_colormap(colors),
@@ -101,7 +148,11 @@ def label_map_of_layer_data(data: Any, attributes: Mapping[str, Any]) -> LabelMa
             f"{array.shape}; save the labels layer that was made for this image."
         )
     return LabelMap(
-        array=array, geometry=geometry, known=facts.get("known"), names=facts.get("names", {})
+        array=array,
+        geometry=geometry,
+        known=facts.get("known"),
+        names=facts.get("names", {}),
+        colors=_colors_of(attributes.get("colormap")),
     )
 
 
@@ -120,6 +171,9 @@ def default_color(value: int) -> str:
 
 def holds_classes(array: npt.NDArray[Any]) -> bool:
     """Whether an array looks like a label map: integers, few values, small and not negative."""
+    few = _sample(array)  # most images betray themselves at once, and are not read as a whole
+    if few.min() < 0 or few.max() > 255 or len(np.unique(few)) > MAX_CLASSES_SNIFFED:
+        return False
     low, high = array.min(), array.max()
     if low < 0 or high > 255 or not _is_whole(array):
         return False
@@ -129,8 +183,7 @@ def holds_classes(array: npt.NDArray[Any]) -> bool:
 
 def contrast_limits(array: npt.NDArray[Any]) -> tuple[float, float]:
     """Intensities between which 99 % of a volume's voxels lie (sampled for speed)."""
-    steps = tuple(slice(None, None, max(1, size // 64)) for size in array.shape)
-    low, high = np.percentile(array[steps], (0.5, 99.5))
+    low, high = np.percentile(_sample(array), (0.5, 99.5))
     return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)
 
 
@@ -162,6 +215,35 @@ def placement(geometry: Geometry, **facts: Any) -> dict[str, Any]:
         "axis_labels": AXIS_LABELS,
         "metadata": {METADATA_KEY: {"geometry": geometry, **facts}},
     }
+
+
+def _sources(paths: Sequence[str | Path]) -> list[ImageSource]:
+    given = [Path(path) for path in paths]
+    labels = [path for path in given if is_segmentation(path)]
+    images = [path for path in given if path not in labels]
+    found = find_sources(images, ImportOptions(series=(ALL,)))
+    if len(found) > max(MAX_LAYERS, len(given)) or not found + labels:
+        raise ImageReadError(
+            f"Expected 1 to {MAX_LAYERS} images in {given[0]}, found {len(found)}; choose another "
+            "folder, or make a project of it in the TransMedSeg widget."
+        )
+    return found + [ImageSource(path=path, case_id=case_id_of(path)) for path in labels]
+
+
+def _colors_of(colormap: Any) -> dict[int, str]:
+    """Class colours of a direct colormap; none of any other."""
+    found = getattr(colormap, "color_dict", None) or {}
+    return {
+        int(value): "#" + "".join(f"{round(float(part) * 255):02x}" for part in color[:3])
+        for value, color in found.items()
+        if value and np.asarray(color).dtype.kind == "f"
+    }
+
+
+def _sample(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Few of the voxels, spread over all of an array."""
+    view: npt.NDArray[Any] = array[tuple(slice(None, None, max(1, n // 64)) for n in array.shape)]
+    return view
 
 
 def _is_whole(array: npt.NDArray[Any]) -> bool:

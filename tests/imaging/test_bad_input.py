@@ -46,7 +46,8 @@ def assert_is_one_sentence(error: TransMedSegError) -> None:
         pytest.param(with_value(-np.inf), "2 NaN or infinite voxels", id="infinite"),
         pytest.param(np.full(SHAPE, 7, np.int16), r"same value \(7\)", id="constant"),
         pytest.param(np.zeros((*SHAPE, 4), np.int16), "4 frames", id="4-D"),
-        pytest.param(np.zeros((*SHAPE, 1, 3), np.int16), "5-D", id="5-D"),
+        pytest.param(np.zeros((*SHAPE, 2, 3), np.int16), "5-D", id="5-D"),
+        pytest.param(np.zeros((*SHAPE, 1, 3), np.int16), "3 frames .or channels", id="channels"),
         pytest.param(np.ones(SHAPE, np.complex64), "complex", id="complex"),
         pytest.param(np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")]), "RGB", id="colours"),
         pytest.param(np.zeros(9, np.int16), "3-D volume", id="1-D"),
@@ -174,9 +175,9 @@ def test_labels_of_any_type_are_read_as_the_smallest(
     assert (labels.array == array.flat[0]).all()
 
 
-@pytest.mark.parametrize("name", ["mask.png", "mask.nrrd", "mask"])
-def test_masks_are_written_as_nifti_only(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ImageReadError, match="NIfTI"):
+@pytest.mark.parametrize("name", ["mask.png", "mask.mha", "mask"])
+def test_masks_are_written_as_nifti_or_nrrd_only(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ImageReadError, match="NIfTI or NRRD"):
         write_labels(tmp_path / name, LabelMap.empty(Geometry.from_spacing(SHAPE)))
 
 

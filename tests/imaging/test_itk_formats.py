@@ -109,7 +109,7 @@ def test_files_without_directions_are_readable_but_no_mask_is_written_on_them(
     ("array", "words"),
     [
         pytest.param(np.zeros((4, 5, 6, 3), np.uint8), "colours", id="RGB"),
-        pytest.param(np.ones((5, 6), np.uint8), "2-D", id="2-D"),
+        pytest.param(np.zeros((5, 6, 7, 2, 3), np.uint8), "5-D", id="5-D"),
     ],
 )
 def test_what_is_no_single_volume_is_refused_by_name(
@@ -125,7 +125,7 @@ def test_what_is_no_single_volume_is_refused_by_name(
 def test_truncated_files_are_refused(name: str, tmp_path: Path) -> None:
     path = make(tmp_path / name, DIRECTIONS["LPS"])
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(ImageReadError, match="copy the file again"):
+    with pytest.raises(ImageReadError, match="copy or download it again"):
         read_volume(path)
 
 
@@ -134,3 +134,80 @@ def test_a_detached_header_without_its_voxels_is_refused(tmp_path: Path) -> None
     next(tmp_path.glob("image.*raw")).unlink()
     with pytest.raises(ImageReadError, match=r"image\.mhd"):
         read_volume(path)
+
+
+@pytest.mark.parametrize("name", ["image.nrrd", "image.mha"])
+def test_2d_files_open_as_one_slice_of_unknown_place(name: str, tmp_path: Path) -> None:
+    array = np.arange(30, dtype=np.uint8).reshape(5, 6)
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing((0.5, 0.7))
+    sitk.WriteImage(image, str(tmp_path / name))
+
+    volume = read_volume(tmp_path / name)
+
+    assert volume.array.shape == (1, 5, 6)
+    assert_array_equal(volume.array[0], array)
+    assert_allclose(volume.geometry.spacing[:2], (0.5, 0.7))
+    assert not volume.geometry.known
+
+
+@pytest.mark.parametrize("name", ["image.nrrd", "image.mha", "image.nii.gz"])
+@pytest.mark.parametrize(
+    "vector", [pytest.param(True, id="channels"), pytest.param(False, id="4-D")]
+)
+def test_one_frame_or_channel_is_chosen(name: str, vector: bool, tmp_path: Path) -> None:
+    array = np.random.default_rng(0).integers(0, 900, (4, 5, 6, 2)).astype(np.int16)
+    stored = array if vector else np.moveaxis(array, -1, 0)
+    path = tmp_path / name
+    sitk.WriteImage(sitk.GetImageFromArray(stored, isVector=vector), str(path))
+
+    with pytest.raises(ImageReadError, match="0 to 1"):
+        read_volume(path)
+    with pytest.raises(ImageReadError, match="found 2; choose"):
+        read_volume(path, frame=2)
+    for frame in range(2):
+        found = read_volume(path, frame=frame)
+        assert_array_equal(found.geometry.to_source(found.array), array[..., frame].T)
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".nhdr", ".mha", ".mhd"])
+@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize(
+    "kind", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"]
+)
+def test_all_number_types_are_read_as_simpleitk_reads_them(
+    suffix: str, compressed: bool, kind: str, tmp_path: Path
+) -> None:
+    array = np.random.default_rng(0).integers(0, 100, SIZE[::-1]).astype(kind)
+    path = tmp_path / f"image{suffix}"
+    sitk.WriteImage(sitk.GetImageFromArray(array), str(path), useCompression=compressed)
+
+    volume = read_volume(path)
+
+    assert volume.array.dtype == array.dtype
+    assert_array_equal(volume.geometry.to_source(volume.array), array.T)
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
+def test_uncompressed_voxels_are_mapped_and_not_copied(suffix: str, tmp_path: Path) -> None:
+    path = make(tmp_path / f"image{suffix}", DIRECTIONS["PSR"])
+
+    array = read_volume(path).array
+
+    while not isinstance(array, np.memmap):
+        assert array.base is not None
+        array = array.base
+    assert isinstance(array, np.memmap)
+
+
+def test_sheared_directions_of_nrrd_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "sheared.nrrd"
+    header = (
+        "NRRD0004\ntype: uchar\ndimension: 3\nspace: left-posterior-superior\nsizes: 2 2 2\n"
+        "space directions: (1,0,0) (0,2,0) (0,0.5,3)\nencoding: raw\nspace origin: (1,2,3)\n\n"
+    )
+    path.write_bytes(header.encode() + bytes(range(8)))
+
+    affine = read_geometry(path).affine
+
+    assert_allclose(affine, [[-1, 0, 0, -1], [0, -2, -0.5, -2], [0, 0, 3, 3], [0, 0, 0, 1]])

@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.errors import ProjectError
-from napari_transmedseg.imaging.io import read_labels
+from napari_transmedseg.imaging.io import read_labels, write_labels
+from napari_transmedseg.imaging.label_tables import read_label_table
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project.export import export
 from napari_transmedseg.project.ledger import SliceState
@@ -171,3 +172,75 @@ def test_an_older_run_can_be_exported_from_a_project_opened_read_only(
     export(reader, tmp_path / "out", run_id=first)
 
     assert read_labels(tmp_path / "out" / "b.nii.gz").array.max() == 3
+
+
+@pytest.mark.parametrize("file_format", ["nii", "nrrd", "seg.nrrd"])
+def test_masks_come_in_the_format_that_is_asked_for(
+    annotated: Project, tmp_path: Path, file_format: str
+) -> None:
+    predict_all(annotated)
+    export(annotated, tmp_path / "nifti")
+    done = export(annotated, tmp_path / "out", file_format=file_format)
+    for case in done:
+        assert case.path.name == f"{case.case_id}.{file_format}"
+        mask, twin = read_labels(case.path), read_labels(tmp_path / f"nifti/{case.case_id}.nii.gz")
+        assert_array_equal(mask.array, twin.array)
+        assert mask.geometry.same_space(twin.geometry)
+        if file_format == "seg.nrrd":
+            assert mask.names == annotated.class_names
+            assert mask.colors == {item.value: item.color for item in annotated.classes}
+
+
+def test_each_class_has_a_file_of_its_own(annotated: Project, tmp_path: Path) -> None:
+    predict_all(annotated)
+    whole = export(annotated, tmp_path / "whole")
+    done = export(annotated, tmp_path / "out", per_class=True)
+    for case, other in zip(done, whole, strict=True):
+        mask = read_labels(other.path).array
+        for value, name in zip(annotated.class_names, case.files, strict=True):
+            part = read_labels(tmp_path / "out" / name).array
+            assert_array_equal(part, mask == value)
+
+
+def test_names_and_colours_lie_beside_the_masks(annotated: Project, tmp_path: Path) -> None:
+    predict_all(annotated)
+    export(annotated, tmp_path)
+    colors = {item.value: item.color for item in annotated.classes}
+    for suffix in (".itksnap.txt", ".ctbl", ".labels.json"):
+        names, found = read_label_table(tmp_path / f"classes{suffix}")
+        assert list(names) == list(annotated.class_names)
+        assert found == colors
+
+
+def test_an_export_that_fails_leaves_the_earlier_one_whole(
+    annotated: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predict_all(annotated)
+    export(annotated, tmp_path / "out")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    predict_all(annotated, value=2)
+    written = []
+
+    def full_at_the_second(path: Path, mask: LabelMap) -> None:
+        written.append(path)
+        if len(written) == 2:
+            raise ProjectError("Expected room, found a full disk; free some space.")
+        write_labels(path, mask)
+
+    monkeypatch.setattr("napari_transmedseg.project.mask_files.write_labels", full_at_the_second)
+    with pytest.raises(ProjectError, match="full disk"):
+        export(annotated, tmp_path / "out")
+
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+def test_dicom_seg_needs_cases_of_dicom_series(annotated: Project, tmp_path: Path) -> None:
+    predict_all(annotated)
+    with pytest.raises(ProjectError, match="DICOM series.*choose another format"):
+        export(annotated, tmp_path / "out", file_format="dicom-seg")
+    assert not (tmp_path / "out").exists()
+
+
+def test_probabilities_need_a_run(annotated: Project, tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="predict first"):
+        export(annotated, tmp_path / "out", reviewed_only=True, probabilities=True)

@@ -24,13 +24,22 @@ class Annotate:
     seed: int = 0
     """Seed of the drawing."""
     pattern: str = "{case}"
-    """Name of a label map after its case, such as `{case}_gt`."""
+    """Name of a label map after its case, such as `{case}_gt`. Without: the case's name, with or
+    without a usual suffix (_seg, _gt, _label, -manual, ...)."""
+    map: Annotated[tuple[str, ...], arg(metavar="LABEL=CLASS...")] = ()
+    """Values or names in the label maps that become a class (value or name), `background`, or
+    `unknown`."""
+    names: Annotated[Path | None, arg(metavar="FILE")] = None
+    """File that names the labels: of ITK-SNAP, 3D Slicer, or `.labels.json`."""
+    resample: Switch = False
+    """Resample label maps on another grid of the same space; what was lost is told."""
     replace: Switch = False
     """Replace what was annotated before on the slices that are brought in."""
 
     def run(self) -> int:
         """Import the label maps and list what was taken."""
         from napari_transmedseg.project.annotate import annotate_from_labels
+        from napari_transmedseg.project.label_classes import parse_mapping
         from napari_transmedseg.project.project import Project
 
         with Project.open(self.project) as project:
@@ -42,6 +51,9 @@ class Annotate:
                 seed=self.seed,
                 pattern=self.pattern,
                 replace=self.replace,
+                mapping=parse_mapping(self.map),
+                names=self.names,
+                resample=self.resample,
             )
         table = make_table(["case", "slices", "annotated slices (from 0)"])
         for case in summary.cases:

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
@@ -11,7 +11,7 @@ from napari_transmedseg.cli.console import Switch, out, print_json
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """Write one NIfTI mask per case, on its image's own grid.
+    """Write one mask per case, on its image's own grid.
 
     Where a person annotated, the annotation wins; elsewhere the prediction is taken.
     """
@@ -24,6 +24,13 @@ class Export:
     """Only what a person annotated or accepted, with its known mask beside it."""
     run_id: Annotated[str | None, arg(name="run", metavar="RUN")] = None
     """Which run's predictions; without: the latest."""
+    format: Literal["nii.gz", "nii", "nrrd", "seg.nrrd", "dicom-seg"] = "nii.gz"
+    """File format; `seg.nrrd` opens in 3D Slicer as a segmentation, `dicom-seg` refers to the
+    DICOM series that a case was made from."""
+    per_class: Switch = False
+    """One file of 0 and 1 for each class instead of one with all."""
+    probabilities: Switch = False
+    """Also write the probability of each class, in [0, 1], by the run's model."""
     json: Switch = False
     """Print what was written as JSON."""
 
@@ -34,10 +41,16 @@ class Export:
 
         with Project.open(self.project, read_only=True) as project:
             exported = export(
-                project, self.out, reviewed_only=self.reviewed_only, run_id=self.run_id
+                project,
+                self.out,
+                reviewed_only=self.reviewed_only,
+                run_id=self.run_id,
+                file_format=self.format,
+                per_class=self.per_class,
+                probabilities=self.probabilities,
             )
         if self.json:
             print_json([asdict(case) for case in exported])
         else:
-            out().print(f"{len(exported)} masks in {self.out}")
+            out().print(f"{sum(len(case.files) for case in exported)} masks in {self.out}")
         return 0

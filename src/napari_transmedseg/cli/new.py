@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from napari_transmedseg.cli.console import out
+from napari_transmedseg.cli.console import Switch, out, print_advice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,14 +16,27 @@ class New:
     project: Positional[Path]
     """Folder of the new project."""
     images: Annotated[tuple[Path, ...], arg(metavar="PATH...")]
-    """Image files, or folders that are searched for them."""
+    """Image files, or folders that are searched for them; DICOM series too."""
     classes: Annotated[tuple[str, ...], arg(metavar="A,B,...")]
     """Names of the classes, separated by commas; values 1, 2, ... in this order."""
     plane: Literal["auto", "axial", "coronal", "sagittal"] = "auto"
     """Plane of the slices; `auto`: the one in which most cases were acquired."""
+    series: Annotated[tuple[str, ...], arg(metavar="KEY...")] = ()
+    """Keys of DICOM series where a folder holds several (`transmedseg info FOLDER`), or `all`."""
+    frame: Annotated[str | None, arg(metavar="N|all")] = None
+    """Frame or channel of 4-D images, from 0; `all`: each becomes a case."""
+    confirm_spacing: Switch = False
+    """Vouch for the voxel size of images that do not say where they lie."""
+    anonymous_ids: Switch = False
+    """Call cases case_001, case_002, ... instead of after their files and folders."""
 
     def run(self) -> int:
         """Create the project and say what is in it."""
+        from napari_transmedseg.project.image_sources import (
+            labels_left_out,
+            series_left_out,
+        )
+        from napari_transmedseg.project.import_options import ImportOptions, parse_frame
         from napari_transmedseg.project.project import Project
 
         names = [name.strip() for text in self.classes for name in text.split(",")]
@@ -32,9 +45,24 @@ class New:
             images=self.images,
             classes=[name for name in names if name],
             plane=self.plane,
+            options=ImportOptions(
+                frame=parse_frame(self.frame),
+                series=self.series,
+                confirm_spacing=self.confirm_spacing,
+                anonymous_ids=self.anonymous_ids,
+            ),
         ) as project:
             listed = ", ".join(f"{item.value} {item.name}" for item in project.classes)
             console = out()
             console.print(f"{project.folder}: {len(project.cases)} cases, classes {listed}.")
+            print_advice(f"{case.case_id}: {note}" for case in project.cases for note in case.notes)
+            print_advice(series_left_out(self.images))
+            if labels := labels_left_out(self.images):
+                print_advice(
+                    [
+                        f"{len(labels)} files are named like label maps and are no cases, such as "
+                        f"{labels[0].name}; bring them in with transmedseg annotate."
+                    ]
+                )
             console.print(f"Next: transmedseg annotate {self.project} --from-labels PATH")
         return 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from napari_transmedseg.errors import ProjectError
@@ -28,6 +30,33 @@ def write_bytes(path: Path, content: bytes) -> None:
             f"Expected to write {path}, found that the folder does not allow it ({reason}); "
             "choose a folder that you may write to, or free some space."
         ) from error
+
+
+@contextlib.contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """Give a hidden folder whose files move into `folder` together at the end.
+
+    Whatever goes wrong before leaves `folder` as it was.
+
+    Raises
+    ------
+    ProjectError
+        If the folder is read-only.
+    """
+    try:
+        stage = Path(tempfile.mkdtemp(prefix=".export-", dir=folder))
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise ProjectError(
+            f"Expected to write into {folder}, found that it is not allowed ({reason}); choose a "
+            "folder that you may write to."
+        ) from error
+    try:
+        yield stage
+        for file in sorted(stage.iterdir()):
+            os.replace(file, folder / file.name)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
 
 
 def _replace(path: Path, content: bytes) -> None:

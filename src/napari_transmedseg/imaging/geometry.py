@@ -28,6 +28,7 @@ _RAS_TO_IPL = np.array(
 )
 _ANISOTROPY = 1.5
 _SAME_VOXEL = 0.05
+_LARGEST = 1e9  # mm; NaN and infinity are not below it either
 
 Affine = npt.NDArray[np.float64]
 T = TypeVar("T", bound=np.generic)
@@ -244,7 +245,7 @@ def require_same_space(expected: Geometry, found: Geometry, what: str, image: st
 def _orientation_of(affine: bytes) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
     """Source axis of each display axis, and whether it runs the other way there."""
     matrix = np.frombuffer(affine, dtype=np.float64).reshape(4, 4)
-    if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:3, :3])) < 1e-12:
+    if not (np.abs(matrix) < _LARGEST).all() or abs(np.linalg.det(matrix[:3, :3])) < 1e-12:
         raise GeometryError(
             "Expected an affine that gives every voxel its own place, found one with missing or "
             "collapsed axes; repair the image's header or convert the original again."

@@ -1,9 +1,8 @@
-"""Reading images and label maps, writing masks: the format is chosen by the suffix."""
+"""Reading images and label maps, writing masks: the format is told by the suffix or content."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +10,68 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_transmedseg.errors import GeometryError, ImageReadError
-from napari_transmedseg.imaging import itk, nifti
+from napari_transmedseg.imaging import dicom, dicom_seg, metaimage, nifti, nrrd, segments
 from napari_transmedseg.imaging.atomic import write_bytes
+from napari_transmedseg.imaging.formats import (
+    COMMON_SUFFIXES,
+    META_SUFFIXES,
+    NRRD_SUFFIXES,
+    SUFFIXES,
+    case_id_of,
+    find_images,
+    is_supported,
+)
 from napari_transmedseg.imaging.geometry import Geometry
+from napari_transmedseg.imaging.opened import OpenedImage, pick_frame
 from napari_transmedseg.imaging.volume import LabelArray, LabelMap, Volume
 
-NIFTI_SUFFIXES = (".nii.gz", ".nii", ".hdr", ".img", ".hdr.gz", ".img.gz")
-ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
-SUFFIXES = NIFTI_SUFFIXES + ITK_SUFFIXES
-"""What can be read, lower case."""
+__all__ = [
+    "SUFFIXES", "case_id_of", "find_images", "is_supported", "open_image", "read_geometry",
+    "read_labels", "read_volume", "write_labels", "write_probabilities",
+]  # fmt: skip
+
+MASK_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd")
+"""What masks can be written as."""
 
 
-def read_volume(path: str | os.PathLike[str], *, frame: int | None = None) -> Volume:
-    """Read the intensities of a 3-D image.
+def open_image(
+    path: str | os.PathLike[str], *, series: str = "", confirm_spacing: bool = False
+) -> OpenedImage:
+    """Read the header of an image.
 
     Parameters
     ----------
     path
-        NIfTI, NRRD or MetaImage file.
+        NIfTI, Analyze, MGH, NRRD, MetaImage or DICOM file, or a folder with DICOM series.
+    series
+        Key of one series of a folder, as `dicom.find_series` gives it.
+    confirm_spacing
+        Whether somebody vouches for the voxel size of an image that does not say where it lies.
+
+    Raises
+    ------
+    ImageReadError
+        If there is no image of one real number per voxel.
+    """
+    image = _open(Path(path), series)
+    return image.confirmed() if confirm_spacing else image
+
+
+def read_volume(
+    path: str | os.PathLike[str],
+    *,
+    frame: int | None = None,
+    series: str = "",
+    confirm_spacing: bool = False,
+) -> Volume:
+    """Read the intensities of a 3-D image.
+
+    Parameters
+    ----------
+    path, series, confirm_spacing
+        As for `open_image`.
     frame
-        Which frame of a 4-D NIfTI file to take, from 0.
+        Which frame or channel of 4-D data to take, from 0.
 
     Returns
     -------
@@ -44,13 +85,21 @@ def read_volume(path: str | os.PathLike[str], *, frame: int | None = None) -> Vo
         complex numbers, or more than one volume.
     """
     path = Path(path)
-    data, geometry = _read(path, frame)
+    image = open_image(path, series=series, confirm_spacing=confirm_spacing)
+    data = image.load(pick_frame(image, frame, path))
     _check_intensities(data, path)
-    return Volume(array=geometry.to_display(data), geometry=geometry, name=case_id_of(path))
+    return Volume(
+        array=image.geometry.to_display(data),
+        geometry=image.geometry,
+        name=case_id_of(path),
+        notes=image.notes,
+    )
 
 
-def read_labels(path: str | os.PathLike[str]) -> LabelMap:
+def read_labels(path: str | os.PathLike[str], *, frame: int | None = None) -> LabelMap:
     """Read a label map: whole numbers from 0 to 65,535, stored as any real type.
+
+    Names and colours come along where the file has them (3D Slicer's segments).
 
     Returns
     -------
@@ -63,20 +112,30 @@ def read_labels(path: str | os.PathLike[str]) -> LabelMap:
         As `read_volume`, or if a voxel is no whole number in that range.
     """
     path = Path(path)
-    data, geometry = _read(path, None)
-    array = _as_classes(data, path)
-    return LabelMap(array=geometry.to_display(array), geometry=geometry)
+    if dicom.is_segmentation(path):
+        return dicom_seg.read_segmentation(path)
+    image = open_image(path)
+    if segments.has_segments(image.header) and frame is None:
+        return segments.label_map_of(image, path)
+    array = _as_classes(image.load(pick_frame(image, frame, path)), path)
+    return LabelMap(
+        array=image.geometry.to_display(array),
+        geometry=image.geometry,
+        names=dict(image.label_names),
+        colors=dict(image.label_colors),
+    )
 
 
 def write_labels(path: str | os.PathLike[str], label_map: LabelMap) -> None:
-    """Write the classes of a label map as NIfTI on exactly its geometry.
+    """Write the classes of a label map on exactly its geometry.
 
     The file appears whole or not at all. The known mask is not part of it.
 
     Parameters
     ----------
     path
-        Ends in .nii.gz or .nii; an existing file is replaced.
+        Ends in .nii.gz, .nii, .nrrd or .seg.nrrd (with names and colours); an existing file is
+        replaced.
     label_map
         Classes in display order; the data type (uint8 or uint16) is kept.
 
@@ -87,110 +146,83 @@ def write_labels(path: str | os.PathLike[str], label_map: LabelMap) -> None:
     ProjectError
         If the folder does not exist or cannot be written.
     ImageReadError
-        If the name does not end in .nii or .nii.gz.
+        If the name ends otherwise.
     """
     path = Path(path)
     name = path.name.lower()
-    if not name.endswith((".nii", ".nii.gz")):
+    if not name.endswith(MASK_SUFFIXES):
         raise ImageReadError(
-            f"Expected a mask name that ends in .nii.gz or .nii, found {path.name}; "
-            "masks are written as NIfTI."
+            f"Expected a mask name that ends in .nii.gz, .nii or .seg.nrrd, found {path.name}; "
+            "masks are written as NIfTI or NRRD."
         )
-    array = label_map.geometry.to_source(label_map.array)
     try:
-        content = nifti.encode_labels(array, label_map.geometry, compress=name.endswith(".gz"))
+        content = _encode(name, label_map)
     except GeometryError as error:
         raise GeometryError(f"{path.name} cannot be written: {error}") from error
     write_bytes(path, content)
 
 
-def read_geometry(path: str | os.PathLike[str]) -> Geometry:
-    """Read the grid of an image without its voxels; errors as in `read_volume`."""
-    path = Path(path)
-    if _is_itk(path):
-        return itk.read_geometry(path)
-    return nifti.read_geometry(path)
-
-
-def is_supported(path: str | os.PathLike[str]) -> bool:
-    """Whether the suffix is one of a readable format; the file is not opened."""
-    return Path(path).name.lower().endswith(SUFFIXES)
-
-
-def case_id_of(path: str | os.PathLike[str]) -> str:
-    """File name without its image suffix: `b/patient002_frame01.nii.gz` → `patient002_frame01`."""
-    name = Path(path).name
-    for suffix in sorted(SUFFIXES, key=len, reverse=True):
-        if name.lower().endswith(suffix) and len(name) > len(suffix):
-            return name[: -len(suffix)]
-    return Path(name).stem
-
-
-def find_images(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """List the images among files and, searched to the bottom, folders.
-
-    Hidden files and folders are skipped, and a pair of .hdr and .img counts once.
-
-    Returns
-    -------
-    list of Path
-        Sorted, each once.
+def write_probabilities(
+    path: str | os.PathLike[str], array_IPL: npt.NDArray[np.float32], geometry: Geometry
+) -> None:
+    """Write the probability of one class, in [0, 1], as float32 NIfTI on exactly its geometry.
 
     Raises
     ------
-    ImageReadError
-        If a path does not exist, or a named file is of no readable format.
+    GeometryError, ProjectError, ImageReadError
+        As `write_labels`.
     """
-    found: set[Path] = set()
-    for given in paths:
-        path = Path(given)
-        if path.is_dir():
-            found.update(_images_below(path))
-        elif not path.exists():
-            raise ImageReadError(
-                f"Expected an image or a folder at {path}, found nothing; check the path."
-            )
-        elif not is_supported(path):
-            raise ImageReadError(
-                f"Expected an image ({', '.join(SUFFIXES[:2] + ITK_SUFFIXES)}), found {path}; "
-                "convert it to one of these."
-            )
-        else:
-            found.add(path)
-    return sorted(found)
+    path = Path(path)
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        raise ImageReadError(
+            f"Expected a name that ends in .nii.gz or .nii, found {path.name}; probabilities are "
+            "written as NIfTI."
+        )
+    array = geometry.to_source(np.asarray(array_IPL, dtype=np.float32))
+    compress = path.name.lower().endswith(".gz")
+    write_bytes(path, nifti.encode_labels(array, geometry, compress=compress))
 
 
-def _images_below(folder: Path) -> Iterable[Path]:
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        names = {name.lower() for name in files}
-        for name in files:
-            lower = name.lower()
-            second = lower.endswith((".img", ".img.gz")) and lower.replace(".img", ".hdr") in names
-            if not name.startswith(".") and is_supported(name) and not second:
-                yield Path(root) / name
+def read_geometry(path: str | os.PathLike[str], *, series: str = "") -> Geometry:
+    """Read the grid of an image without its voxels; errors as in `read_volume`."""
+    path = Path(path)
+    image = open_image(path, series=series)
+    pick_frame(image, None, path)
+    return image.geometry
 
 
-def _read(path: Path, frame: int | None) -> tuple[npt.NDArray[Any], Geometry]:
-    if _is_itk(path):
-        return itk.read_array(path)
-    return nifti.read_array(path, frame)
+def _encode(name: str, label_map: LabelMap) -> bytes:
+    geometry = label_map.geometry
+    array = geometry.to_source(label_map.array)
+    if name.endswith(".nrrd"):
+        return segments.encode(array, label_map, with_segments=name.endswith(".seg.nrrd"))
+    return nifti.encode_labels(array, geometry, compress=name.endswith(".gz"))
 
 
-def _is_itk(path: Path) -> bool:
+def _open(path: Path, series: str) -> OpenedImage:
+    if path.is_dir():
+        return dicom.open_series(path, series)
     if not path.exists():
         raise ImageReadError(
             f"Expected an image at {path}, found that it is missing; check the path."
         )
-    if not is_supported(path):
-        raise ImageReadError(
-            f"Expected an image ({', '.join(SUFFIXES[:2] + ITK_SUFFIXES)}), found {path}; "
-            "convert it to one of these."
-        )
-    return path.name.lower().endswith(ITK_SUFFIXES)
+    name = path.name.lower()
+    if name.endswith(NRRD_SUFFIXES):
+        return nrrd.open_image(path)
+    if name.endswith(META_SUFFIXES):
+        return metaimage.open_image(path)
+    if is_supported(path):
+        return nifti.open_image(path)
+    if dicom.is_dicom(path):
+        return dicom.open_series(path, series)
+    raise ImageReadError(
+        f"Expected an image ({COMMON_SUFFIXES}, DICOM), found {path}; convert it to one of these."
+    )
 
 
 def _check_intensities(data: npt.NDArray[Any], path: Path) -> None:
+    if data.dtype.kind in "iub" and _varies(data):
+        return  # whole numbers are finite, and two different ones are contrast
     low, high = data.min(), data.max()
     if not (np.isfinite(low) and np.isfinite(high)):
         bad = int(data.size - np.count_nonzero(np.isfinite(data)))
@@ -203,6 +235,12 @@ def _check_intensities(data: npt.NDArray[Any], path: Path) -> None:
             f"Expected an image with contrast in {path}, found the same value ({low:g}) in every "
             "voxel; leave it out."
         )
+
+
+def _varies(data: npt.NDArray[Any]) -> bool:
+    """Whether two values differ; looks at the middle planes before the others."""
+    middle = data[..., data.shape[-1] // 2]
+    return bool((middle != middle.flat[0]).any()) or bool(data.min() != data.max())
 
 
 def _as_classes(data: npt.NDArray[Any], path: Path) -> LabelArray:

@@ -1,65 +1,62 @@
-"""NIfTI-1 and NIfTI-2 by nibabel: images in, masks out that carry the image's own header."""
+"""NIfTI, Analyze and MGH headers by nibabel; masks out that carry the image's own header."""
 
 from __future__ import annotations
 
+import re
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from nibabel.analyze import AnalyzeImage
+from nibabel.freesurfer.mghformat import MGHError, MGHHeader, MGHImage
 from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
-from nibabel.spatialimages import HeaderDataError
+from nibabel.spatialimages import HeaderDataError, SpatialImage
 
 from napari_transmedseg.errors import GeometryError, ImageReadError
 from napari_transmedseg.imaging.geometry import Geometry
+from napari_transmedseg.imaging.opened import OpenedImage, make_geometry
+from napari_transmedseg.imaging.raw import Encoding, RawVoxels
 
 _MM_PER_UNIT = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
 _INTENT_LABEL = 1002
+_INTENT_ESTIMATE = 1001
 _NIFTI1_MAX = 32767
 _GZIP_FORMAT = 31  # zlib's window bits for a gzip file
-_READ_ERRORS = (OSError, EOFError, ValueError, OverflowError, KeyError, zlib.error)
+_LABEL = re.compile(r'<Label Key="(\d{1,5})"([^>]*)><!\[CDATA\[([^\]]{1,99})\]\]>')
+_COLOUR = re.compile(r'(?:Red|Green|Blue)="(\d(?:\.\d{1,20})?)"')
+_READ_ERRORS = (
+    OSError, EOFError, ValueError, OverflowError, KeyError, MemoryError, MGHError, zlib.error
+)  # fmt: skip
 
 
-def read_geometry(path: Path, frame: int | None = None) -> Geometry:
-    """Read the grid only.
-
-    Raises
-    ------
-    ImageReadError
-        If the file is no NIfTI image or holds no single 3-D volume of real numbers.
-    """
-    return _geometry_of(_load(path), path, frame)
-
-
-def read_array(path: Path, frame: int | None = None) -> tuple[npt.NDArray[Any], Geometry]:
-    """Read voxels (source order, scaling applied) and grid.
-
-    Unscaled, uncompressed images come memory-mapped; scaled ones as floats.
+def open_image(path: Path) -> OpenedImage:
+    """Read the header.
 
     Raises
     ------
     ImageReadError
-        As `read_geometry`, or if the file is truncated or damaged.
+        If the file is no NIfTI, Analyze or MGH image of one real number per voxel.
     """
     image = _load(path)
-    geometry = _geometry_of(image, path, frame)
-    try:
-        data = _voxels(image, frame)
-    except FileNotFoundError as error:
-        raise ImageReadError(
-            f"Expected the voxels of {path} in {error.filename}, found no such file; "
-            "put it back beside the header."
-        ) from error
-    except (*_READ_ERRORS, HeaderDataError) as error:
-        raise ImageReadError(
-            f"Expected all voxels that the header of {path} promises, found a truncated or "
-            f"damaged file ({_first_line(error)}); copy or download it again."
-        ) from error
-    return data.reshape(geometry.shape, order="F"), geometry
+    _check_real(image, path)
+    spatial, num_frames = _spatial_shape(image.shape, path)
+    geometry = _geometry_of(image, path, spatial)
+
+    def load(frame: int) -> npt.NDArray[Any]:
+        return _voxels(image, path, spatial, num_frames, frame)
+
+    names, colors = _label_table(image)
+    return OpenedImage(
+        geometry=geometry,
+        load=load,
+        num_frames=num_frames,
+        label_names=names,
+        label_colors=colors,
+    )
 
 
 def encode_labels(array: npt.NDArray[Any], geometry: Geometry, *, compress: bool) -> bytes:
@@ -68,7 +65,7 @@ def encode_labels(array: npt.NDArray[Any], geometry: Geometry, *, compress: bool
     Parameters
     ----------
     array
-        Classes in source order, uint8 or uint16.
+        Classes in source order, uint8 or uint16; or probabilities, float32.
     geometry
         The image's; its header is kept except for data type, scaling and display range.
     compress
@@ -96,7 +93,7 @@ def encode_labels(array: npt.NDArray[Any], geometry: Geometry, *, compress: bool
     return b"".join((gzip.compress(head), gzip.compress(voxels), gzip.flush()))
 
 
-def _load(path: Path) -> AnalyzeImage:
+def _load(path: Path) -> SpatialImage:
     try:
         image = nib.load(path)
     except FileNotFoundError as error:
@@ -109,24 +106,43 @@ def _load(path: Path) -> AnalyzeImage:
             f"Expected a NIfTI image in {path}, found something else or a damaged header "
             f"({_first_line(error)}); choose a medical image or copy the file again."
         ) from error
-    if not isinstance(image, AnalyzeImage):
+    if not isinstance(image, AnalyzeImage | MGHImage):
         raise ImageReadError(
             f"Expected a NIfTI image in {path}, found {type(image).__name__}; convert it to NIfTI."
         )
     return image
 
 
-def _geometry_of(image: AnalyzeImage, path: Path, frame: int | None) -> Geometry:
-    _check_real(image, path)
-    shape = _spatial_shape(image.shape, path, frame)
+def _label_table(image: SpatialImage) -> tuple[dict[int, str], dict[int, str]]:
+    """Names and colours of labels, as TotalSegmentator writes them into a header extension."""
+    names: dict[int, str] = {}
+    colors: dict[int, str] = {}
+    for extension in getattr(image.header, "extensions", []):
+        content = getattr(extension, "content", b"")
+        text = content.decode("utf-8", "replace") if isinstance(content, bytes) else ""
+        for key, attributes, name in _LABEL.findall(text):
+            names[int(key)] = name
+            parts = [float(number) for number in _COLOUR.findall(attributes)]
+            if len(parts) == 3 and max(parts) <= 1:
+                colors[int(key)] = "#" + "".join(f"{round(255 * part):02x}" for part in parts)
+    return names, colors
+
+
+def _geometry_of(image: SpatialImage, path: Path, shape: tuple[int, int, int]) -> Geometry:
     header = image.header
+    if isinstance(header, MGHHeader):
+        known = bool(header["goodRASFlag"] > 0)
+        return make_geometry(path, shape=shape, affine=image.affine, known=known)
     if not isinstance(header, Nifti1Header):
-        return _guard(path, shape=shape, affine=image.affine, known=False)
-    unit = str(header.get_xyzt_units()[0])
+        return make_geometry(path, shape=shape, affine=image.affine, known=False)
+    try:
+        unit = str(header.get_xyzt_units()[0])
+    except KeyError:
+        unit = "unknown"
     affine = np.array(image.affine, dtype=np.float64)
     affine[:3] *= _MM_PER_UNIT.get(unit, 1.0)
     qform_code, sform_code = int(header["qform_code"]), int(header["sform_code"])
-    return _guard(
+    return make_geometry(
         path,
         shape=shape,
         affine=affine,
@@ -138,14 +154,7 @@ def _geometry_of(image: AnalyzeImage, path: Path, frame: int | None) -> Geometry
     )
 
 
-def _guard(path: Path, **facts: Any) -> Geometry:
-    try:
-        return Geometry(**facts)
-    except GeometryError as error:
-        raise ImageReadError(f"{path}: {error}") from error
-
-
-def _check_real(image: AnalyzeImage, path: Path) -> None:
+def _check_real(image: SpatialImage, path: Path) -> None:
     dtype = image.get_data_dtype()
     kind = {"c": "complex numbers", "V": "colours (RGB)"}.get(dtype.kind)
     if kind is not None:
@@ -155,42 +164,68 @@ def _check_real(image: AnalyzeImage, path: Path) -> None:
         )
 
 
-def _spatial_shape(shape: tuple[int, ...], path: Path, frame: int | None) -> tuple[int, int, int]:
-    spatial = shape[:3]
-    extra = [n for n in shape[3:] if n != 1]
-    if len(spatial) < 2 or 0 in shape:
+def _spatial_shape(shape: tuple[int, ...], path: Path) -> tuple[tuple[int, int, int], int]:
+    """Shape of one volume, and how many there are."""
+    spatial = tuple(int(n) for n in shape[:3])
+    extra = [int(n) for n in shape[3:] if n != 1]
+    if len(spatial) < 2 or min(shape) < 1:
         raise ImageReadError(
             f"Expected a 3-D volume in {path}, found shape {shape}; choose another file."
         )
-    if len(extra) > 1 or (extra and len(shape) != 4):
+    if len(extra) > 1:
         raise ImageReadError(
             f"Expected one 3-D volume in {path}, found {len(shape)}-D data of shape {shape}; "
             "save the part that you need as its own 3-D file."
         )
-    if extra and frame is None:
-        raise ImageReadError(
-            f"Expected one 3-D volume in {path}, found 4-D data with {extra[0]} frames; save the "
-            f"frame that you need (0 to {extra[0] - 1}) as its own 3-D file."
-        )
-    if frame is not None and not 0 <= frame < (extra[0] if extra else 1):
-        raise ImageReadError(
-            f"Expected a frame from 0 to {(extra[0] if extra else 1) - 1} of {path}, "
-            f"found {frame}; choose one of these."
-        )
-    return (spatial[0], spatial[1], spatial[2] if len(spatial) == 3 else 1)
+    depth = spatial[2] if len(spatial) == 3 else 1
+    return (spatial[0], spatial[1], depth), extra[0] if extra else 1
 
 
-def _voxels(image: AnalyzeImage, frame: int | None) -> npt.NDArray[Any]:
+def _voxels(
+    image: SpatialImage, path: Path, spatial: tuple[int, int, int], num_frames: int, frame: int
+) -> npt.NDArray[Any]:
     proxy: Any = image.dataobj
-    if frame is not None and image.ndim == 4:
-        data = np.asarray(proxy[..., frame])
-    elif (proxy.slope, proxy.inter) == (1, 0):
-        data = np.asarray(proxy)
-    else:
-        data = np.asarray(image.get_fdata(caching="unchanged", dtype=np.float32))
-    if not data.dtype.isnative:
-        data = data.astype(data.dtype.newbyteorder("="))
+    file = Path(str(image.file_map["image"].filename))
+    raw = RawVoxels(
+        path=file,
+        header=path,
+        shape=(*spatial, num_frames),
+        dtype=proxy.dtype,
+        encoding=_encoding(file, path),
+        skip=int(proxy.offset),
+    )
+    data = raw.load()[..., frame]
+    if num_frames > 1 and not isinstance(data, np.memmap):
+        data = data.copy(order="F")  # the other frames need not stay
+    if (proxy.slope, proxy.inter) != (1, 0):
+        return _scaled(data, float(proxy.slope), float(proxy.inter))
     return data if data.dtype.itemsize <= 8 else data.astype(np.float64)
+
+
+def _encoding(file: Path, header: Path) -> Encoding:
+    with _opened(file, header) as stream:
+        magic = stream.read(3)
+    if magic[:2] == b"\x1f\x8b":
+        return "gzip"
+    return "bzip2" if magic == b"BZh" and file.suffix == ".bz2" else "raw"
+
+
+def _opened(file: Path, header: Path) -> IO[bytes]:
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise ImageReadError(
+            f"Expected the voxels of {header} in {file}, found no such file; put it back beside "
+            "the header."
+        ) from error
+
+
+def _scaled(data: npt.NDArray[Any], slope: float, inter: float) -> npt.NDArray[np.float32]:
+    """Intensities in the file's unit; one plane at a time, so that nothing is held twice."""
+    scaled = np.empty(data.shape, dtype=np.float32, order="F")
+    for plane in range(data.shape[2]):
+        scaled[..., plane] = data[..., plane] * np.float64(slope) + np.float64(inter)
+    return scaled
 
 
 def _mask_header(array: npt.NDArray[Any], geometry: Geometry) -> Nifti1Header:
@@ -203,7 +238,7 @@ def _mask_header(array: npt.NDArray[Any], geometry: Geometry) -> Nifti1Header:
         header.set_data_shape(array.shape)
     header["scl_slope"], header["scl_inter"] = 1.0, 0.0
     header["cal_min"], header["cal_max"] = 0.0, 0.0
-    header["intent_code"] = _INTENT_LABEL
+    header["intent_code"] = _INTENT_ESTIMATE if array.dtype.kind == "f" else _INTENT_LABEL
     for name in ("intent_p1", "intent_p2", "intent_p3"):
         header[name] = 0.0
     single = Nifti2Header if isinstance(header, Nifti2Header) else Nifti1Header

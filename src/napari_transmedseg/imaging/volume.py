@@ -30,6 +30,8 @@ class Volume:
     """Where the voxels lie."""
     name: str = ""
     """Case id: the file's stem."""
+    notes: tuple[str, ...] = ()
+    """Sentences about what is unusual in the file but was read right."""
 
     def __post_init__(self) -> None:
         _check_shape(self.array, self.geometry, "intensities")
@@ -54,6 +56,8 @@ class LabelMap:
     """(I, P, L): voxels that a person vouches for; None: all of them."""
     names: dict[int, str] = field(default_factory=dict)
     """Class names by value, where they are known."""
+    colors: dict[int, str] = field(default_factory=dict)
+    """Class colours (#rrggbb) by value, where they are known."""
 
     def __post_init__(self) -> None:
         _check_shape(self.array, self.geometry, "classes")

@@ -1,16 +1,21 @@
 """Label maps of other tools, or some slices of them, brought in as annotation."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 
-from napari_transmedseg.errors import ConfigError, ProjectError
-from napari_transmedseg.imaging.geometry import require_same_space
+from napari_transmedseg.errors import ConfigError, GeometryError, ProjectError
+from napari_transmedseg.imaging.alignment import onto_same_grid, resample_labels
+from napari_transmedseg.imaging.dicom import is_segmentation
 from napari_transmedseg.imaging.io import read_labels
-from napari_transmedseg.project.label_files import CASE_PLACEHOLDER, find_label_maps
+from napari_transmedseg.imaging.label_tables import read_label_table
+from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.project.label_classes import map_classes
+from napari_transmedseg.project.label_files import CASE_PLACEHOLDER, Pairing, pair_label_maps
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.slices import spread_slices
@@ -45,6 +50,9 @@ def annotate_from_labels(
     seed: int = 0,
     pattern: str = CASE_PLACEHOLDER,
     replace: bool = False,
+    mapping: Mapping[str, str] | None = None,
+    names: Path | str | None = None,
+    resample: bool = False,
 ) -> AnnotationSummary:
     """Take label maps, paired by case id, as annotation of a project.
 
@@ -62,37 +70,82 @@ def annotate_from_labels(
     case_ids
         These cases instead of drawn ones.
     pattern
-        Name of a label map after its case, for example ``{case}_gt``.
+        Name of a label map after its case, for example ``{case}_gt``; without one, usual
+        suffixes are found by themselves.
     replace
         Whether annotation that a chosen slice already has may be given up.
+    mapping
+        Values or names in the label maps to classes, `background` or `unknown`, by hand.
+    names
+        File that names the labels, of ITK-SNAP, 3D Slicer or `.labels.json`.
+    resample
+        Whether label maps on another grid of the same space may be resampled; what became of
+        each class is then told.
 
     Raises
     ------
     ConfigError, GeometryError, ImageReadError, ProjectError
         With a sentence that names the file or the case.
     """
-    found = find_label_maps(Path(labels), pattern=pattern)
+    images = [project.image_path(case.case_id) for case in project.cases]
+    ids = [case.case_id for case in project.cases]
+    pairing = pair_label_maps(Path(labels), ids, pattern=pattern, images=images)
+    found = pairing.found
+    reader = _LabelReader(
+        project=project,
+        mapping=mapping or {},
+        table=None if names is None else read_label_table(Path(names)),
+        resample=resample,
+    )
     planned = tuple(
         AnnotatedCase(
             case_id=case_id,
             source=found[case_id],
             slices=_slices_of(project, case_id, slices_per_case, seed),
         )
-        for case_id in _choose(project, found, num_cases, case_ids, seed)
+        for case_id in _choose(project, pairing, num_cases, case_ids, seed)
     )
+    told = []
     for case in planned:
-        _require_fits(project, case)
+        told += reader.read(case)[1]
         if not replace:
             _require_free(project, case)
     for case in planned:
         project.import_labels(
             case.case_id,
-            read_labels(case.source),
+            reader.read(case)[0],
             case.slices,
             who=case.source.name,
             overwrite=replace,
         )
-    return AnnotationSummary(cases=planned, advice=annotation_advice(project))
+    unpaired = pairing.sentences() if case_ids is None else ()
+    return AnnotationSummary(cases=planned, advice=(*told, *unpaired, *annotation_advice(project)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _LabelReader:
+    """Label maps as they fit into a project."""
+
+    project: Project
+    mapping: Mapping[str, str]
+    table: tuple[dict[int, str], dict[int, str]] | None
+    resample: bool
+
+    def read(self, case: AnnotatedCase) -> tuple[LabelMap, list[str]]:
+        """Label map on the image's grid in the project's classes, and what to know about it."""
+        label_map = read_labels(case.source)
+        if self.table is not None:
+            label_map = dataclasses.replace(label_map, names=self.table[0])
+        mapped = map_classes(label_map, self.project.class_names, self.mapping, str(case.source))
+        image, name = self.project.geometry(case.case_id), f"the image of {case.case_id}"
+        sparse = is_segmentation(case.source)
+        try:
+            return onto_same_grid(mapped, image, str(case.source), name, sparse=sparse), []
+        except GeometryError:
+            if not self.resample:
+                raise
+        moved, report = resample_labels(mapped, image, str(case.source), name)
+        return moved, [f"{case.case_id}: {report.sentence(self.project.class_names)}"]
 
 
 def annotation_advice(project: Project) -> tuple[str, ...]:
@@ -115,12 +168,12 @@ def annotation_advice(project: Project) -> tuple[str, ...]:
 
 def _choose(
     project: Project,
-    found: dict[str, Path],
+    pairing: Pairing,
     num_cases: int | None,
     case_ids: Sequence[str] | None,
     seed: int,
 ) -> list[str]:
-    candidates = [case.case_id for case in project.cases if case.case_id in found]
+    candidates = [case.case_id for case in project.cases if case.case_id in pairing.found]
     if case_ids is not None:
         if missing := [case_id for case_id in case_ids if case_id not in candidates]:
             raise ProjectError(
@@ -131,8 +184,8 @@ def _choose(
     if not candidates:
         raise ProjectError(
             f"Expected label maps named after the project's cases, such as "
-            f"'{_first_case(project)}', found for example '{min(found)}'; rename the files or "
-            "give their pattern, for example '{case}_gt'."
+            f"'{_first_case(project)}', found {_example(pairing)}; rename the files or give their "
+            "pattern, for example '{case}_gt'."
         )
     if num_cases is None:
         return candidates
@@ -143,6 +196,10 @@ def _choose(
         )
     order = np.random.default_rng(seed).permutation(len(candidates))
     return sorted(candidates[index] for index in order[:num_cases])
+
+
+def _example(pairing: Pairing) -> str:
+    return f"for example '{min(pairing.without_case)}'" if pairing.without_case else "none"
 
 
 def _first_case(project: Project) -> str:
@@ -162,19 +219,6 @@ def _slices_of(
         )
     rng = np.random.default_rng([seed, crc32(case_id.encode())])
     return tuple(spread_slices(slices_per_case, num_slices, seed=rng))
-
-
-def _require_fits(project: Project, case: AnnotatedCase) -> None:
-    label_map = read_labels(case.source)
-    image, name = project.geometry(case.case_id), str(project.image_path(case.case_id))
-    require_same_space(image, label_map.geometry, str(case.source), name)
-    highest = int(label_map.array.max())
-    if highest not in {0, *project.class_names}:
-        raise ProjectError(
-            f"Expected the classes 1 to {len(project.classes)} "
-            f"({', '.join(project.class_names.values())}) in {case.source}, found {highest}; "
-            "make the project with all classes, or remove this one from the label map."
-        )
 
 
 def _require_free(project: Project, case: AnnotatedCase) -> None:

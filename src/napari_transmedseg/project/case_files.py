@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from napari_transmedseg.errors import GeometryError, ProjectError
 from napari_transmedseg.imaging.geometry import PLANE_AXES, Geometry, acquisition_axis
-from napari_transmedseg.imaging.io import case_id_of, find_images, read_geometry, read_volume
+from napari_transmedseg.imaging.io import open_image, read_volume
+from napari_transmedseg.imaging.opened import OpenedImage, pick_frame
 from napari_transmedseg.imaging.volume import Volume
+from napari_transmedseg.project.image_sources import ImageSource, find_sources
+from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
 from napari_transmedseg.project.schema import (
     Case,
     SegmentationClass,
@@ -27,7 +32,10 @@ _SPACING_TOLERANCE = 1e-3
 
 
 def read_cases(
-    paths: Iterable[str | Path], folder: Path, known: Sequence[Case] = ()
+    paths: Iterable[str | Path],
+    folder: Path,
+    known: Sequence[Case] = (),
+    options: ImportOptions = NO_CHOICE,
 ) -> list[tuple[Case, Geometry]]:
     """Read the headers of images that are not in the project yet.
 
@@ -39,6 +47,8 @@ def read_cases(
         Project folder.
     known
         Cases that the project has.
+    options
+        What to do where files leave a choice.
 
     Raises
     ------
@@ -49,44 +59,72 @@ def read_cases(
     """
     base = Path(os.path.abspath(folder))
     own = [base / name for name in OWN_FOLDERS]
-    present = {os.path.abspath(find_image(case, folder)) for case in known}
+    present = {source_of(case, find_image(case, folder)).address for case in known}
     found = []
-    for path in find_images(paths):
-        absolute = Path(os.path.abspath(path))
-        if str(absolute) in present or any(absolute.is_relative_to(place) for place in own):
-            continue
-        present.add(str(absolute))
-        found.append(absolute)
+    for source in find_sources(paths, options, leave_out=own):
+        if source.address not in present:
+            present.add(source.address)
+            found.append(source)
+    if options.anonymous_ids:
+        found = _numbered(found, known)
     _refuse_same_ids(found, known, folder)
-    return [describe(path, folder) for path in found]
+    return [describe(source, folder, confirm_spacing=options.confirm_spacing) for source in found]
 
 
-def describe(path: Path, folder: Path) -> tuple[Case, Geometry]:
-    """Case and geometry of one image file; reads the header only."""
-    case_id = case_id_of(path)
-    check_case_id(case_id)
-    geometry = read_geometry(path)
-    if not geometry.known:
+def describe(
+    source: ImageSource, folder: Path, *, confirm_spacing: bool = False
+) -> tuple[Case, Geometry]:
+    """Case and geometry of one image; reads the header only."""
+    path = Path(os.path.abspath(source.path))
+    check_case_id(source.case_id)
+    image = open_image(path, series=source.series)
+    pick_frame(image, source.frame, path)
+    confirmed = confirm_spacing and not image.geometry.known
+    if not image.geometry.known and not confirmed:
+        spacing = "×".join(f"{mm:.3g}" for mm in image.geometry.spacing)
         raise GeometryError(
             f"Expected an image that says where its voxels lie, found {path} without position and "
-            "orientation, so that no mask could be put in its place; convert the original again "
-            "so that they are kept."
+            f"orientation, only with voxels of {spacing} mm; confirm that this size is right "
+            "(--confirm-spacing), or convert the original again so that its place is kept."
         )
+    geometry = image.confirmed().geometry
     relative, absolute = stored_path(path, folder)
     case = Case(
-        case_id=case_id,
+        case_id=source.case_id,
         image=relative,
         image_absolute=absolute,
+        series=source.series,
+        frame=source.frame,
+        spacing_confirmed=confirmed,
+        modality=image.modality,
+        description=image.description,
+        notes=image.notes,
         shape=geometry.display_shape,
         spacing=geometry.display_spacing,
     )
     return case, geometry
 
 
+def source_of(case: Case, path: Path) -> ImageSource:
+    """Image that a case stands for, at the place where it is now."""
+    return ImageSource(path=path, case_id=case.case_id, series=case.series, frame=case.frame)
+
+
+def open_case(case: Case, path: Path) -> OpenedImage:
+    """Header of the image of a case, checked to be still the one that was added."""
+    check_present(case, path)
+    image = open_image(path, series=case.series, confirm_spacing=case.spacing_confirmed)
+    geometry = image.geometry
+    check_facts(case, geometry.display_shape, geometry.display_spacing, path)
+    return image
+
+
 def load_case(case: Case, path: Path) -> Volume:
     """Read the image of a case and check that it is still the one that was added."""
     check_present(case, path)
-    volume = read_volume(path)
+    volume = read_volume(
+        path, frame=case.frame, series=case.series, confirm_spacing=case.spacing_confirmed
+    )
     geometry = volume.geometry
     check_facts(case, geometry.display_shape, geometry.display_spacing, path)
     volume.name = case.case_id
@@ -100,7 +138,7 @@ def check_present(case: Case, path: Path) -> None:
     ------
     ProjectError
     """
-    if not path.is_file():
+    if not path.exists():
         raise ProjectError(
             f"Expected the image of case {case.case_id} at {path}, found no file; put it back "
             "there, or relink the case to its new place."
@@ -177,14 +215,17 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def _refuse_same_ids(found: Sequence[Path], known: Sequence[Case], folder: Path) -> None:
-    ids = [case_id_of(path) for path in found]
-    for case_id in ids:
-        check_case_id(case_id)
-    new = [
-        Case.model_construct(case_id=case_id, image=str(path))
-        for case_id, path in zip(ids, found, strict=True)
-    ]
+def _numbered(found: Sequence[ImageSource], known: Sequence[Case]) -> list[ImageSource]:
+    taken = {case.case_id for case in known}
+    free = (f"case_{number:03d}" for number in count(1))
+    names = (name for name in free if name not in taken)
+    return [replace(source, case_id=next(names)) for source in found]
+
+
+def _refuse_same_ids(found: Sequence[ImageSource], known: Sequence[Case], folder: Path) -> None:
+    for source in found:
+        check_case_id(source.case_id)
+    new = [Case.model_construct(case_id=source.case_id, image=str(source.path)) for source in found]
     old = [case.model_copy(update={"image": str(find_image(case, folder))}) for case in known]
     check_distinct([*old, *new])
 

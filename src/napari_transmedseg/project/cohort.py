@@ -15,9 +15,9 @@ from psygnal import Signal
 from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.imaging.geometry import Geometry
-from napari_transmedseg.imaging.io import read_geometry
 from napari_transmedseg.imaging.volume import Volume
 from napari_transmedseg.project import case_files
+from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
 from napari_transmedseg.project.lock import ProjectLock
 from napari_transmedseg.project.schema import (
     Case,
@@ -87,7 +87,9 @@ class Cohort:
         given = dataclasses.asdict(config)
         self._update(config={key: value for key, value in given.items() if value != default[key]})
 
-    def add_images(self, paths: Iterable[str | Path]) -> list[Case]:
+    def add_images(
+        self, paths: Iterable[str | Path], options: ImportOptions = NO_CHOICE
+    ) -> list[Case]:
         """Add images, and those in folders; what is in the project already is left alone.
 
         Raises
@@ -96,7 +98,7 @@ class Cohort:
             If one of them cannot be used; none is added then.
         """
         self._require_writable()
-        found = case_files.read_cases(paths, self.folder, known=self.cases)
+        found = case_files.read_cases(paths, self.folder, self.cases, options)
         added = [case for case, _ in found]
         if added:
             self._update(cases=(*self.cases, *added))
@@ -133,7 +135,8 @@ class Cohort:
             If that image has another grid.
         """
         case = self.case(case_id)
-        found = case_files.describe(Path(path), self.folder)[0]
+        source = case_files.source_of(case, Path(path))
+        found = case_files.describe(source, self.folder, confirm_spacing=case.spacing_confirmed)[0]
         case_files.check_facts(case, found.shape, found.spacing, Path(path))
         kept = {"image": found.image, "image_absolute": found.image_absolute}
         self._replace_case(case.model_copy(update=kept))
@@ -158,9 +161,7 @@ class Cohort:
         if known is not None:
             return known
         case, path = self.case(case_id), self.image_path(case_id)
-        case_files.check_present(case, path)
-        geometry = read_geometry(path)
-        case_files.check_facts(case, geometry.display_shape, geometry.display_spacing, path)
+        geometry = case_files.open_case(case, path).geometry
         with self._caches:
             return self._geometries.setdefault(case_id, geometry)
 

@@ -12,14 +12,25 @@ from pathlib import Path
 import numpy as np
 
 from napari_transmedseg.errors import ProjectError
-from napari_transmedseg.imaging.atomic import write_bytes
+from napari_transmedseg.imaging.atomic import staged, write_bytes
 from napari_transmedseg.imaging.io import write_labels
+from napari_transmedseg.imaging.label_tables import (
+    JSON_SUFFIX,
+    SLICER_SUFFIX,
+    SNAP_SUFFIX,
+    json_table,
+    slicer_table,
+    snap_table,
+)
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project.case_files import make_folder
+from napari_transmedseg.project.mask_files import Format, MaskWriter
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.run import versions
 
 SUMMARY_FILE = "export.json"
+TABLE_NAME = "classes"
+"""Stem of the files that hold names and colours."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +49,8 @@ class ExportedCase:
     """Share of the voxels that a person vouches for, in [0, 1]."""
     slice_states: tuple[str, ...]
     """Provenance: state of every slice."""
+    files: tuple[str, ...] = ()
+    """Names of all files of the case in the folder; `path` is the first."""
 
 
 def export(
@@ -46,26 +59,39 @@ def export(
     *,
     reviewed_only: bool = False,
     run_id: str | None = None,
+    file_format: Format = "nii.gz",
+    per_class: bool = False,
+    probabilities: bool = False,
 ) -> list[ExportedCase]:
     """Write a mask for each case, on exactly its image's grid, and a summary of them all.
+
+    Names and colours of the classes lie beside the masks, for ITK-SNAP, 3D Slicer and programs.
+    All files appear together, when the last of them is written.
 
     Parameters
     ----------
     project
         May be open read-only.
     out
-        Folder for `<case>.nii.gz` and `export.json`.
+        Folder for `<case>.<format>` and `export.json`.
     reviewed_only
         Only voxels that a person vouches for carry labels; `<case>.known.nii.gz` beside the mask
         says which these are. Cases without any are left out.
     run_id
         Run whose predictions are used; None: for each case the latest that predicted it.
+    file_format
+        `nii.gz`, `nii`, `nrrd`, `seg.nrrd` (3D Slicer's segmentation), or `dicom-seg` (cases of
+        DICOM series only).
+    per_class
+        A file of 0 and 1 for each class instead, `<case>_<class>.<format>`.
+    probabilities
+        Also `<case>_<class>_probability.nii.gz`, float32, by the run's model.
 
     Raises
     ------
     ProjectError
-        If a case that is not annotated as a whole has no prediction, or a file would be
-        overwritten that is no earlier export. Nothing is written then.
+        If a case that is not annotated as a whole has no prediction, a format does not suit a
+        case, or a file would be overwritten that is no earlier export. Nothing is written then.
     """
     out = Path(out)
     chosen = _reviewed(project) if reviewed_only else _complete(project, run_id)
@@ -74,10 +100,15 @@ def export(
             f"Expected annotated slices to export, found none in {project.folder}; mark slices as "
             "done or accept predictions, or export everything."
         )
-    _protect(project, out, [case_id for case_id, _ in chosen])
+    writer = MaskWriter(project, file_format, per_class=per_class, probabilities=probabilities)
+    for case_id, run in chosen:
+        writer.check(case_id, run)
+    _protect(project, out, {id_: writer.names(id_, run) for id_, run in chosen})
     make_folder(out)
-    done = [_write(project, out, case_id, run, reviewed_only) for case_id, run in chosen]
-    _write_summary(project, out, done)
+    with staged(out) as stage:
+        done = [_write(writer, stage, out, id_, run, reviewed_only) for id_, run in chosen]
+        _write_tables(project, stage)
+        _write_summary(project, stage, done)
     return done
 
 
@@ -92,7 +123,13 @@ def combine(project: Project, case_id: str, run_id: str | None) -> LabelMap:
     assert known is not None
     rest = np.zeros((), dtype=np.uint8) if prediction is None else prediction.array
     array = np.where(known, annotation.array, rest).astype(np.uint8)
-    return LabelMap(array=array, geometry=annotation.geometry, known=known)
+    return LabelMap(
+        array=array,
+        geometry=annotation.geometry,
+        known=known,
+        names=project.class_names,
+        colors={item.value: item.color for item in project.classes},
+    )
 
 
 def _reviewed(project: Project) -> list[tuple[str, str | None]]:
@@ -127,7 +164,7 @@ def _predicted_by(project: Project, case_id: str, run_id: str | None) -> str | N
     return None
 
 
-def _protect(project: Project, out: Path, case_ids: list[str]) -> None:
+def _protect(project: Project, out: Path, names: dict[str, list[str]]) -> None:
     """Refuse to write over images, annotation, or anything that is no earlier export."""
     place = Path(os.path.abspath(out))
     for name in ("annotations", "predictions", "runs"):
@@ -137,37 +174,43 @@ def _protect(project: Project, out: Path, case_ids: list[str]) -> None:
                 "choose another folder."
             )
     exported = (out / SUMMARY_FILE).exists()
-    for case_id in case_ids:
-        path = out / f"{case_id}.nii.gz"
-        if not path.exists():
-            continue
+    for case_id, files in names.items():
         image = project.image_path(case_id)
-        if not exported or (image.exists() and path.samefile(image)):
-            raise ProjectError(
-                f"Expected a place for the mask of {case_id}, found that {path} would be "
-                "overwritten, which is no earlier export; choose an empty folder."
-            )
+        for path in (out / name for name in files):
+            if not path.exists():
+                continue
+            if not exported or (image.exists() and path.samefile(image)):
+                raise ProjectError(
+                    f"Expected a place for the mask of {case_id}, found that {path} would be "
+                    "overwritten, which is no earlier export; choose an empty folder."
+                )
 
 
 def _write(
-    project: Project, out: Path, case_id: str, run_id: str | None, reviewed_only: bool
+    writer: MaskWriter,
+    stage: Path,
+    out: Path,
+    case_id: str,
+    run_id: str | None,
+    reviewed_only: bool,
 ) -> ExportedCase:
+    project = writer.project
     mask = combine(project, case_id, run_id)
     assert mask.known is not None
-    path = out / f"{case_id}.nii.gz"
-    write_labels(path, mask)
+    names = writer.write(stage, case_id, run_id, mask)
     known_path = out / f"{case_id}.known.nii.gz" if reviewed_only else None
     if known_path is not None:
         known = LabelMap(array=mask.known.astype(np.uint8), geometry=mask.geometry)
-        write_labels(known_path, known)
+        write_labels(stage / known_path.name, known)
     return ExportedCase(
         case_id=case_id,
-        path=path,
+        path=out / names[0],
         known_path=known_path,
         run_id=run_id,
         volumes_ml=dict(_volumes(mask, project.class_names)),
         known_share=float(mask.known.mean()),
         slice_states=tuple(state.value for state in project.ledger(case_id).states),
+        files=tuple(names),
     )
 
 
@@ -176,6 +219,15 @@ def _volumes(mask: LabelMap, names: dict[int, str]) -> Iterator[tuple[str, float
     counts = np.bincount(mask.array.ravel(order="K"), minlength=max(names) + 1)
     for value, name in names.items():
         yield name, float(counts[value] * voxel_ml)
+
+
+def _write_tables(project: Project, out: Path) -> None:
+    colors = {item.value: item.color for item in project.classes}
+    for suffix, table in (
+        (SNAP_SUFFIX, snap_table), (SLICER_SUFFIX, slicer_table), (JSON_SUFFIX, json_table)
+    ):  # fmt: skip
+        content = table(project.class_names, colors).encode()
+        write_bytes(out / f"{TABLE_NAME}{suffix}", content)
 
 
 def _write_summary(project: Project, out: Path, done: list[ExportedCase]) -> None:

@@ -1,4 +1,4 @@
-"""What one image file holds, as plain facts."""
+"""What one image file, or a folder of DICOM series, holds, as plain facts."""
 
 from pathlib import Path
 from typing import Any
@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_transmedseg.errors import TransMedSegError
+from napari_transmedseg.imaging.dicom import DicomSeries, find_series
 from napari_transmedseg.imaging.geometry import PLANE_AXES, Geometry, acquisition_axis
-from napari_transmedseg.imaging.io import read_labels, read_volume
+from napari_transmedseg.imaging.io import open_image, read_labels, read_volume
 from napari_transmedseg.imaging.volume import Volume
 
 MAX_CLASSES = 64
@@ -16,15 +17,51 @@ MAX_CLASSES = 64
 
 
 def file_info(path: Path) -> dict[str, Any]:
-    """Facts about a file, in plain values; ``error`` holds the sentence where it is unreadable.
+    """Facts about a file or folder, in plain values; ``error`` says why it is unreadable.
 
-    Sizes are voxels and mm in the file's own axis order.
+    Sizes are voxels and mm in the file's own axis order. Of 4-D images the values are those of
+    the first frame; of a folder its DICOM series are listed.
     """
+    if path.is_dir():
+        return _folder(path)
     try:
-        volume = read_volume(path)
+        image = open_image(path)
+        frame = 0 if image.num_frames > 1 else None
+        volume = read_volume(path, frame=frame)
     except TransMedSegError as error:
         return {"file": str(path), "error": str(error)} | _maybe_empty_label_map(path)
-    return {"file": str(path)} | _place(volume.geometry) | _values(volume)
+    facts = {"file": str(path)} | _place(volume.geometry) | _values(volume)
+    extra: dict[str, Any] = {
+        "frames": image.num_frames if image.num_frames > 1 else None,
+        "notes": list(image.notes),
+        "modality": image.modality,
+        "description": image.description,
+    }
+    return facts | {key: value for key, value in extra.items() if value}
+
+
+def _folder(path: Path) -> dict[str, Any]:
+    found = find_series(path)
+    if not found:
+        sentence = f"Expected DICOM series in {path}, found none; name files or another folder."
+        return {"file": str(path), "error": sentence}
+    return {"file": str(path), "series": [_series(series) for series in found]}
+
+
+def _series(series: DicomSeries) -> dict[str, Any]:
+    return {
+        "key": series.key,
+        "folder": str(series.folder),
+        "modality": series.modality,
+        "description": series.description,
+        "files": len(series.files),
+        "size": None if series.shape is None else list(series.shape),
+        "spacing_mm": None if series.spacing is None else list(series.spacing),
+        "phases": series.num_phases,
+        "segmentation": series.is_segmentation,
+        "notes": list(series.notes),
+        "problem": series.problem,
+    }
 
 
 def _maybe_empty_label_map(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from napari_transmedseg.imaging.io import read_labels, write_labels
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project import case_files
 from napari_transmedseg.project.annotated import AnnotatedCohort
+from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
 from napari_transmedseg.project.lock import ProjectLock
 from napari_transmedseg.project.schema import (
     PROJECT_FILE,
@@ -47,6 +48,7 @@ class Project(AnnotatedCohort):
         images: Iterable[str | Path],
         classes: Sequence[str],
         plane: Plane = "auto",
+        options: ImportOptions = NO_CHOICE,
     ) -> Project:
         """Make a project; nothing is annotated and nothing is trained.
 
@@ -55,11 +57,13 @@ class Project(AnnotatedCohort):
         folder
             New or existing folder without a project.
         images
-            Image files, and folders that are searched.
+            Image files, and folders that are searched; DICOM too.
         classes
             Names of the structures; values are 1, 2, … in this order, background is 0.
         plane
             Plane in which slices are cut; `auto` takes the plane of acquisition.
+        options
+            What to do with 4-D images, several DICOM series, and images of unknown place.
 
         Raises
         ------
@@ -73,11 +77,11 @@ class Project(AnnotatedCohort):
                 "project, or choose another folder."
             )
         named = make_classes(classes)
-        found = case_files.read_cases(images, folder)
+        found = case_files.read_cases(images, folder, options=options)
         if not found:
             raise ProjectError(
-                "Expected at least one image for the project, found none; choose NIfTI, NRRD or "
-                "MetaImage files or a folder that holds some."
+                "Expected at least one image for the project, found none; choose NIfTI, NRRD, "
+                "MetaImage or DICOM files or a folder that holds some."
             )
         axis = case_files.slice_axis_of([geometry for _, geometry in found], plane)
         content = ProjectFile(

@@ -14,7 +14,7 @@ from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.imaging.atomic import write_bytes
 
 PROJECT_FILE = "project.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MAX_CLASSES = 255
 
 _PALETTE = (
@@ -40,11 +40,23 @@ class Case(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     case_id: str
-    """Stem of the image's file name."""
+    """Stem of the image's file name, or name of its folder; distinct."""
     image: str
     """Path relative to the project folder where possible, `/` between folders."""
     image_absolute: str = ""
     """Where an image outside the project folder was last; tried when `image` leads nowhere."""
+    series: str = ""
+    """Key of the DICOM series in the folder `image`: a digest that leads back to nobody."""
+    frame: int | None = None
+    """Frame or channel of a 4-D image."""
+    spacing_confirmed: bool = False
+    """A person vouches for the voxel size; the image itself does not say where it lies."""
+    modality: str = ""
+    """DICOM's word, such as CT."""
+    description: str = ""
+    """What the series is called at the scanner."""
+    notes: tuple[str, ...] = ()
+    """Sentences about what is unusual in the image."""
     domain: str = ""
     """Site or scanner."""
     shape: tuple[int, int, int]
@@ -127,7 +139,8 @@ def load_project_file(folder: Path) -> ProjectFile:
 
 def save_project_file(folder: Path, content: ProjectFile) -> None:
     """Replace `project.json` in one step."""
-    text = content.model_dump_json(indent=2)
+    current = content.model_copy(update={"schema_version": SCHEMA_VERSION})
+    text = current.model_dump_json(indent=2)
     write_bytes(folder / PROJECT_FILE, text.encode() + b"\n")
 
 

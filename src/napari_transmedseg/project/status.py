@@ -1,6 +1,5 @@
 """What a project holds, what it lacks, and what would help, as plain values."""
 
-from pathlib import Path
 from typing import Any
 
 from napari_transmedseg.project.annotate import annotation_advice
@@ -33,7 +32,7 @@ def _case_status(project: Project, case: Case) -> dict[str, Any]:
         "case": case.case_id,
         "domain": case.domain,
         "image": str(project.image_path(case.case_id)),
-        "image_found": Path(project.image_path(case.case_id)).is_file(),
+        "image_found": project.image_path(case.case_id).exists(),
         "size": list(case.shape),
         "spacing_mm": list(case.spacing),
         "num_slices": case.shape[project.slice_axis],

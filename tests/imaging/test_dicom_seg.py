@@ -1,0 +1,99 @@
+"""DICOM SEG written on a series, and read again by highdicom and by us."""
+
+from pathlib import Path
+
+import highdicom as hd
+import numpy as np
+import pydicom
+import pytest
+from dicom_files import write_series
+from numpy.testing import assert_array_equal
+
+from napari_transmedseg.errors import ConfigError, GeometryError
+from napari_transmedseg.imaging import dicom
+from napari_transmedseg.imaging.alignment import onto_same_grid
+from napari_transmedseg.imaging.dicom_seg import encode_segmentation
+from napari_transmedseg.imaging.io import open_image, read_labels
+from napari_transmedseg.imaging.volume import LabelMap
+
+HEIGHTS = (0.0, 2.0, 4.0, 6.0, 8.0)
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> tuple[LabelMap, Path]:
+    """Labels on the inner slices of a series, and its folder."""
+    write_series(tmp_path / "ct", HEIGHTS, shape=(16, 12))
+    geometry = open_image(tmp_path / "ct").geometry
+    labels = LabelMap.empty(geometry, known=True)
+    labels.array[1:3, 2:9, 3:7] = 1
+    labels.array[3, 4:6, 3:10] = 3
+    labels.names, labels.colors = {1: "Liver", 3: "left kidney"}, {1: "#cc2200", 3: "#00aa44"}
+    return labels, tmp_path / "ct"
+
+
+def test_a_written_segmentation_lies_on_its_series_for_highdicom(case, tmp_path: Path) -> None:
+    labels, folder = case
+    path = tmp_path / "mask.dcm"
+    path.write_bytes(encode_segmentation(labels, dicom.slice_files(folder), automatic=True))
+
+    segmentation = hd.seg.segread(path)
+
+    sources = {pydicom.dcmread(file).SOPInstanceUID: file for file in folder.glob("*.dcm")}
+    planes = segmentation.get_pixels_by_source_instance(
+        list(sources), combine_segments=True, assert_missing_frames_are_empty=True
+    )
+    for plane, uid in zip(planes, sources, strict=True):
+        header = pydicom.dcmread(sources[uid])
+        world = np.array([*header.ImagePositionPatient, 1.0]) * (-1, -1, 1, 1)
+        index = int(np.rint(np.linalg.inv(labels.geometry.affine) @ world)[2])
+        ours = labels.geometry.to_source(labels.array)[..., index].T
+        assert_array_equal(plane, np.select([ours == 1, ours == 3], [1, 2]))
+    kinds = [segmentation.get_segment_description(n) for n in segmentation.segment_numbers]
+    assert [kind.SegmentLabel for kind in kinds] == ["Liver", "left kidney"]
+    codes = [kind.SegmentedPropertyTypeCodeSequence[0] for kind in kinds]
+    assert [(code.CodeValue, code.CodingSchemeDesignator) for code in codes] == [
+        ("10200004", "SCT"), ("64033007", "SCT"),
+    ]  # fmt: skip
+    assert segmentation.FrameOfReferenceUID == "1.2.9"
+    (reference,) = segmentation.ReferencedSeriesSequence
+    assert reference.SeriesInstanceUID == "1.2.3.4"
+
+
+def test_a_written_segmentation_is_read_again_onto_its_image(case, tmp_path: Path) -> None:
+    labels, folder = case
+    path = tmp_path / "mask.dcm"
+    path.write_bytes(encode_segmentation(labels, dicom.slice_files(folder), automatic=False))
+
+    found = read_labels(path)
+
+    assert found.names == {1: "Liver", 2: "left kidney"}
+    for ours, theirs in zip(labels.colors.values(), found.colors.values(), strict=True):
+        difference = np.frombuffer(bytes.fromhex(ours[1:] + theirs[1:]), np.uint8).astype(int)
+        assert np.abs(difference[:3] - difference[3:]).max() <= 2  # CIELab is rounded
+    moved = onto_same_grid(found, labels.geometry, "seg", "ct", sparse=True)
+    assert_array_equal(moved.array, np.select([labels.array == 1, labels.array == 3], [1, 2]))
+
+
+def test_codes_are_taken_where_they_are_given(case, tmp_path: Path) -> None:
+    labels, folder = case
+    codes = {3: ("18639004", "SCT", "Left kidney")}
+    path = tmp_path / "mask.dcm"
+    files = dicom.slice_files(folder)
+    path.write_bytes(encode_segmentation(labels, files, automatic=True, codes=codes))
+    kind = hd.seg.segread(path).get_segment_description(2)
+    assert kind.SegmentedPropertyTypeCodeSequence[0].CodeMeaning == "Left kidney"
+
+
+def test_another_series_is_refused(case, tmp_path: Path) -> None:
+    labels, _ = case
+    write_series(tmp_path / "other", HEIGHTS[:3], shape=(16, 12))
+    files = dicom.slice_files(tmp_path / "other")
+    with pytest.raises(GeometryError, match="5 slices of the image"):
+        encode_segmentation(labels, files, automatic=True)
+
+
+def test_an_empty_map_cannot_be_a_segmentation(case) -> None:
+    labels, folder = case
+    empty = LabelMap.empty(labels.geometry, known=True)
+    with pytest.raises(ConfigError, match="at least one labeled voxel"):
+        encode_segmentation(empty, dicom.slice_files(folder), automatic=True)
