@@ -44,10 +44,11 @@ def test_only_slices_with_unknown_voxels_are_drawn():
 def test_the_pseudo_labels_are_the_teachers_and_warped_with_the_image():
     run = _run()
     _always(run.state.teacher, 1)
-    stream, pseudo = _bank(run).draw(run.sampler, 8)
+    stream, pseudo = _bank(run).draw(run.sampler, 32)
     counted = pseudo.weight_BHW > 0
     assert counted.any() and not counted[~stream.inside_BHW].any()
-    assert (pseudo.label_BHW[counted] == 1).all()
+    unannotated = counted & (stream.slice_B >= 12)[:, None, None]  # nothing speaks for these cases
+    assert unannotated.any() and (pseudo.label_BHW[unannotated] == 1).all()
     assert (pseudo.entropy_BHW == pseudo.entropy_BHW[0, 0, 0]).all()
 
 

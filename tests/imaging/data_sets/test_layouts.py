@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dicom_files import write_slice
 from numpy.testing import assert_array_equal
 
 from napari_transmedseg.errors import DataSetError
@@ -235,27 +236,13 @@ def test_pancreas_pairs_a_dicom_series_with_its_label(tmp_path):
 
 
 def write_dicom(folder: Path, array_zyx: np.ndarray) -> None:
+    """An axial series of 1×1×2 mm. Not with ITK: its writer sets the locale of the process."""
     folder.mkdir(parents=True)
-    writer = sitk.ImageFileWriter()
-    writer.KeepOriginalImageUIDOn()
     for index, pixels in enumerate(array_zyx):
-        image = sitk.GetImageFromArray(pixels[None])
-        for tag, value in {
-            "0008|0060": "CT",
-            "0020|000e": "1.2.3.4",
-            "0020|0032": f"0\\0\\{2 * index}",
-            "0020|0037": "1\\0\\0\\0\\1\\0",
-            "0020|0013": str(index),
-            "0008|0018": f"1.2.3.4.{index}",
-            "0008|0016": "1.2.840.10008.5.1.4.1.1.2",
-        }.items():
-            image[:, :, 0].SetMetaData(tag, value)
-            image.SetMetaData(tag, value)
-        slice_2d = image[:, :, 0]
-        for tag in image.GetMetaDataKeys():
-            slice_2d.SetMetaData(tag, image.GetMetaData(tag))
-        writer.SetFileName(str(folder / f"{index:03d}.dcm"))
-        writer.Execute(slice_2d)
+        write_slice(
+            folder / f"{index:03d}.dcm", pixels, PixelSpacing=[1.0, 1.0], RescaleIntercept=0,
+            ImagePositionPatient=[0.0, 0.0, 2.0 * index], InstanceNumber=index + 1,
+        )  # fmt: skip
 
 
 def test_split_lists_name_cases_or_slices(tmp_path):

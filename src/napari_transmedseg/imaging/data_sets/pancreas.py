@@ -6,14 +6,11 @@ import re
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from napari_transmedseg.errors import DataSetError
 from napari_transmedseg.imaging.data_sets.case import DataSet, DataSetCase
 from napari_transmedseg.imaging.data_sets.folder_pair import unpaired_notes
-from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.imaging.io import find_images, read_labels, read_volume
-from napari_transmedseg.imaging.volume import LabelMap, Volume
+from napari_transmedseg.imaging.volume import LabelMap
 
 _IMAGE = re.compile(r"(?:PANCREAS_|image)(\d{4})", re.IGNORECASE)
 _PLACE_NOTE = (
@@ -54,7 +51,7 @@ def read_pancreas(folder: Path) -> DataSet:
     cases = tuple(
         DataSetCase(
             case_id=f"image{number}",
-            load_image=partial(_load_image, path),
+            load_image=partial(read_volume, path),
             load_labels=partial(_load_labels, labels[number], path) if number in labels else None,
             group=f"image{number}",
         )
@@ -81,43 +78,13 @@ def _images(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _load_image(path: Path) -> Volume:
-    return _read_series(path) if path.is_dir() else read_volume(path)
-
-
 def _load_labels(path: Path, image_path: Path) -> LabelMap:
     """Classes on the grid of the image, axis by axis in display order."""
     labels = read_labels(path)
-    image = _load_image(image_path)
+    image = read_volume(image_path)
     if image.geometry.display_shape != labels.geometry.display_shape:
         raise DataSetError(
             f"Expected {path.name} to have the {image.geometry.display_shape} voxels of "
             f"{image_path.name}, found {labels.geometry.display_shape}; download both anew."
         )
     return LabelMap(array=labels.array, geometry=image.geometry)
-
-
-def _read_series(folder: Path) -> Volume:
-    import SimpleITK as sitk
-
-    names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder))
-    try:
-        image = sitk.ReadImage(names)
-    except RuntimeError as error:
-        raise DataSetError(
-            f"Expected one DICOM series in {folder}, found that it cannot be read; download it "
-            "anew."
-        ) from error
-    geometry = _geometry(image)
-    array = np.asarray(sitk.GetArrayViewFromImage(image)).transpose(2, 1, 0).copy()
-    return Volume(array=geometry.to_display(array), geometry=geometry, name=folder.name)
-
-
-def _geometry(image: object) -> Geometry:
-    """Grid of an ITK image, which keeps LPS world coordinates, as RAS+."""
-    directions = np.array(image.GetDirection()).reshape(3, 3)  # type: ignore[attr-defined]
-    affine = np.eye(4)
-    affine[:3, :3] = directions * np.array(image.GetSpacing())  # type: ignore[attr-defined]
-    affine[:3, 3] = image.GetOrigin()  # type: ignore[attr-defined]
-    affine[:2] *= -1
-    return Geometry(shape=image.GetSize(), affine=affine)  # type: ignore[attr-defined]
