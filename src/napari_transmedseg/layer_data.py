@@ -20,7 +20,7 @@ from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.imaging.io import case_id_of, open_image, read_labels, read_volume
 from napari_transmedseg.imaging.opened import pick_frame
 from napari_transmedseg.imaging.segments import has_segments
-from napari_transmedseg.imaging.volume import LabelMap, Volume
+from napari_transmedseg.imaging.volume import LabelMap, Volume, class_counts
 from napari_transmedseg.project.image_sources import ImageSource, find_sources
 from napari_transmedseg.project.import_options import ALL, ImportOptions
 
@@ -177,8 +177,7 @@ def holds_classes(array: npt.NDArray[Any]) -> bool:
     low, high = array.min(), array.max()
     if low < 0 or high > 255 or not _is_whole(array):
         return False
-    counts = np.bincount(array.reshape(-1).astype(np.uint8), minlength=256)
-    return int(np.count_nonzero(counts)) <= MAX_CLASSES_SNIFFED
+    return len(class_counts(array.astype(np.uint8, copy=False))) <= MAX_CLASSES_SNIFFED
 
 
 def contrast_limits(array: npt.NDArray[Any]) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from napari_transmedseg.imaging.label_tables import (
     slicer_table,
     snap_table,
 )
-from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.imaging.volume import LabelMap, class_counts
 
 NAMES = {1: "left ventricle", 3: "Größe: 5"}
 COLORS = {1: "#ff8000", 3: "#0102ff"}
@@ -143,3 +143,13 @@ def test_dcmqi_segmentations_are_their_nrrd_twins(real_data) -> None:
     assert image.geometry.same_space(read_volume(folder / "ct-3slice").geometry)
     with pytest.raises(ImageReadError, match="overlap"):
         read_labels(folder / "partial_overlaps.dcm")
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_classes_are_counted_plane_by_plane(order: str, kind: type) -> None:
+    array = np.asarray(np.random.default_rng(0).choice([0, 2, 200], (4, 5, 6)), kind, order=order)
+    values, counts = np.unique(array, return_counts=True)
+    assert class_counts(array[::-1, :, ::-1]) == dict(
+        zip(values.tolist(), counts.tolist(), strict=True)
+    )

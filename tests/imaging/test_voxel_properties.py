@@ -176,11 +176,11 @@ def assert_nibabel_finds(path: Path, image: nib.Nifti1Image, points: dict[int, n
 
 
 def assert_simpleitk_finds(path: Path, points: dict[int, np.ndarray], *, sheared: bool) -> None:
-    if sheared:  # ITK has no sheared grids, and says so
-        with pytest.raises(RuntimeError):
-            sitk.ReadImage(str(path))
+    try:
+        image = sitk.ReadImage(str(path))
+    except RuntimeError:  # ITK refuses directions that are too far from right angles
+        assert sheared
         return
-    image = sitk.ReadImage(str(path))
     data = sitk.GetArrayViewFromImage(image)
     for value, point in points.items():
         (index,) = np.argwhere(data == value)

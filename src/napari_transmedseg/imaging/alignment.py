@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from napari_transmedseg.errors import GeometryError
 from napari_transmedseg.imaging.geometry import Geometry, require_same_space
-from napari_transmedseg.imaging.volume import LabelArray, LabelMap
+from napari_transmedseg.imaging.volume import LabelArray, LabelMap, class_counts
 
 _SAME_VOXEL = 0.05
 _MOST_SAMPLES = 4
@@ -197,8 +197,8 @@ def _most_frequent(found: LabelArray) -> LabelArray:
 
 def _volumes(array: LabelArray, geometry: Geometry) -> dict[int, float]:
     voxel_ml = abs(float(np.linalg.det(geometry.affine[:3, :3]))) / 1000.0
-    counts = np.bincount(array.ravel(order="K"))
-    return {int(v): round(float(counts[v]) * voxel_ml, 6) for v in np.flatnonzero(counts) if v}
+    counts = class_counts(array)
+    return {value: round(count * voxel_ml, 6) for value, count in counts.items() if value}
 
 
 def _inside_ml(label_map: LabelMap, geometry: Geometry) -> float:

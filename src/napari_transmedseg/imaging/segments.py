@@ -21,6 +21,7 @@ _FIELD = re.compile(r"Segment(\d+)_(\w+)")
 _TYPES = {np.dtype(np.uint8): "unsigned char", np.dtype(np.uint16): "unsigned short"}
 _GZIP_FORMAT = 31
 _GREY = "#808080"
+_NOWHERE = "0 -1 0 -1 0 -1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,14 +167,14 @@ def _are_labels(data: npt.NDArray[Any]) -> bool:
 
 
 def _segment_lines(array: npt.NDArray[Any], label_map: LabelMap) -> Iterator[str]:
-    used = {int(value) for value in np.flatnonzero(np.bincount(array.ravel(order="K")))} - {0}
-    for number, value in enumerate(sorted(used | (set(label_map.names) - {0}))):
+    extents = _extents(array)
+    for number, value in enumerate(sorted({*extents, *label_map.names} - {0})):
         name = _one_line(label_map.names.get(value, f"class {value}"))
         color = label_map.colors.get(value, _GREY)
         red, green, blue = (int(color[at : at + 2], 16) / 255 for at in (1, 3, 5))
         key = f"Segment{number}"
         yield f"{key}_Color:={red:.6g} {green:.6g} {blue:.6g}"
-        yield f"{key}_Extent:={_extent(array, value)}"
+        yield f"{key}_Extent:={extents.get(value, _NOWHERE)}"
         yield f"{key}_ID:=Segment_{value}"
         yield f"{key}_LabelValue:={value}"
         yield f"{key}_Layer:=0"
@@ -184,15 +185,19 @@ def _segment_lines(array: npt.NDArray[Any], label_map: LabelMap) -> Iterator[str
     yield "Segmentation_ReferenceImageExtentOffset:=0 0 0"
 
 
-def _extent(array: npt.NDArray[Any], value: int) -> str:
-    """First and last voxel of a class along each axis; 3D Slicer's way of saying none is 0 -1."""
-    inside = array == value
-    ends = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        hit = np.flatnonzero(inside.any(axis=others))
-        ends += [int(hit[0]), int(hit[-1])] if len(hit) else [0, -1]
-    return " ".join(str(end) for end in ends)
+def _extents(array: npt.NDArray[Any]) -> dict[int, str]:
+    """First and last voxel of each class along each axis, source order."""
+    boxes: dict[int, list[int]] = {}
+    for z in range(array.shape[2]):
+        plane = array[..., z]
+        for value in np.flatnonzero(np.bincount(plane.ravel(order="K"))[1:]) + 1:
+            inside = plane == value
+            x, y = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+            box = boxes.setdefault(int(value), [x[0], x[-1], y[0], y[-1], z, z])
+            box[0], box[1] = min(box[0], x[0]), max(box[1], x[-1])
+            box[2], box[3] = min(box[2], y[0]), max(box[3], y[-1])
+            box[5] = z
+    return {value: " ".join(str(int(end)) for end in box) for value, box in boxes.items()}
 
 
 def _vector(values: npt.NDArray[np.float64]) -> str:

@@ -72,9 +72,23 @@ class LabelMap:
     @classmethod
     def empty(cls, geometry: Geometry, *, known: bool = False) -> LabelMap:
         """Label map of background on a geometry; by default nothing of it is known."""
-        mask = None if known else geometry.to_display(np.zeros(geometry.shape, dtype=np.bool_))
-        array = geometry.to_display(np.zeros(geometry.shape, dtype=np.uint8))
+        mask = (
+            None
+            if known
+            else geometry.to_display(np.zeros(geometry.shape, dtype=np.bool_, order="F"))
+        )
+        array = geometry.to_display(np.zeros(geometry.shape, dtype=np.uint8, order="F"))
         return cls(array=array, geometry=geometry, known=mask)
+
+
+def class_counts(array: LabelArray) -> dict[int, int]:
+    """Voxels of each class that occurs, background too; one plane at a time, to spare memory."""
+    axis = int(np.argmax(np.abs(array.strides)))
+    total = np.zeros(int(np.iinfo(array.dtype).max) + 1, dtype=np.int64)
+    for plane in np.moveaxis(array, axis, 0):
+        found = np.bincount(plane.ravel(order="K"))
+        total[: len(found)] += found
+    return {int(value): int(total[value]) for value in np.flatnonzero(total)}
 
 
 def _check_shape(array: npt.NDArray[Any], geometry: Geometry, what: str) -> None:

@@ -22,7 +22,7 @@ from napari_transmedseg.imaging.label_tables import (
     slicer_table,
     snap_table,
 )
-from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.imaging.volume import LabelMap, class_counts
 from napari_transmedseg.project.case_files import make_folder
 from napari_transmedseg.project.mask_files import Format, MaskWriter
 from napari_transmedseg.project.project import Project
@@ -216,9 +216,9 @@ def _write(
 
 def _volumes(mask: LabelMap, names: dict[int, str]) -> Iterator[tuple[str, float]]:
     voxel_ml = abs(float(np.linalg.det(mask.geometry.affine[:3, :3]))) / 1000.0
-    counts = np.bincount(mask.array.ravel(order="K"), minlength=max(names) + 1)
+    counts = class_counts(mask.array)
     for value, name in names.items():
-        yield name, float(counts[value] * voxel_ml)
+        yield name, float(counts.get(value, 0) * voxel_ml)
 
 
 def _write_tables(project: Project, out: Path) -> None:
