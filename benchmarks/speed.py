@@ -35,16 +35,15 @@ def main() -> None:
 
 def _print_parts(settings: list[Setting]) -> None:
     runs = [timed_run(setting) for setting in settings]
-    print("### A self-training step by part (median ms, share)\n")
+    print("### A self-training step by part (mean ms, share)\n")
     for setting, run in zip(settings, runs, strict=True):
         print(f"- {describe(setting, run.plan)}")
     _row("part", *(_seen(run.plan) for run in runs))
     _row("---", *("---" for _ in runs))
     for part in dict.fromkeys(PARTS.values()):
-        _row(
-            part, *(f"{r.median(part):.1f} ({r.median(part) / r.median('step'):.1%})" for r in runs)
-        )
-    _row("step", *(f"{run.median('step'):.1f}" for run in runs))
+        shares = ((run.mean(part), run.mean(part) / run.mean("step")) for run in runs)
+        _row(part, *(f"{milliseconds:.1f} ({share:.1%})" for milliseconds, share in shares))
+    _row("step", *(f"{run.mean('step'):.1f}" for run in runs))
     print()
 
 
