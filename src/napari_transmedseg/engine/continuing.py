@@ -8,6 +8,7 @@ from torch import Tensor
 from napari_transmedseg.engine.images import ImageStore
 from napari_transmedseg.engine.oversight import held_out_dice
 from napari_transmedseg.engine.plan import TrainingPlan
+from napari_transmedseg.engine.plan_space import rounded_up
 from napari_transmedseg.engine.preprocess import NetworkSpace
 from napari_transmedseg.engine.state import TrainingState, build_plan_network
 from napari_transmedseg.networks import required_multiple
@@ -45,10 +46,11 @@ def _at_spacing_of(previous: TrainingPlan, space: NetworkSpace) -> NetworkSpace:
     """Today's window at the spacing of a previous run."""
     kept = previous.space
     multiple = required_multiple(previous.network, dims=previous.dims, channels=previous.channels)
-    size = tuple(
-        math.ceil(round(length * wanted / own, 3) / multiple) * multiple
+    sides = (
+        length * wanted / own
         for length, wanted, own in zip(space.size, space.spacing_mm, kept.spacing_mm, strict=True)
     )
+    size = rounded_up(sides, multiple)
     patch = tuple(map(min, zip(kept.patch_size, size, strict=True))) if kept.dims == 3 else size
     return replace(
         space,

@@ -156,10 +156,10 @@ class Predictor:
         self.network.eval()
         parts = []
         for part in image_N1HW.split(_BATCH):
-            probabilities = self._look(part.to(self.plan.device))
+            image = part.to(self.plan.device)
+            probabilities = self._look(image)
             if self.flips:
-                axes = range(2, part.ndim)
-                mirrored = [self._look(part.to(self.plan.device).flip(a)).flip(a) for a in axes]
+                mirrored = [self._look(image.flip(a)).flip(a) for a in range(2, image.ndim)]
                 probabilities = torch.stack([probabilities, *mirrored]).mean(0)
             parts.append(probabilities.contiguous().cpu())
         self.network.train(mode)

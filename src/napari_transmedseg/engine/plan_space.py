@@ -4,7 +4,7 @@ Sizes of space axes are rows, columns; in 3-D slices, rows, columns.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -100,7 +100,7 @@ def plan_space(
     most = affordable_voxels(config, device, dims)
     room = most if dims == 2 else most * _PATCHES_PER_WINDOW[_is_short(config, device)]
     spacing = _coarsened(size_mm, spacing, room)
-    size = _rounded(size_mm / spacing, multiple)
+    size = rounded_up(size_mm / spacing, multiple)
     patch = () if dims == 2 else _patch(size, most, multiple)
     return NetworkSpace(
         slice_axis=slice_axis,
@@ -126,6 +126,11 @@ def affordable_voxels(config: TrainingConfig, device: str, dims: int = 2) -> flo
     seconds = 60 * (config.minutes or DEFAULT_MINUTES)
     affordable: float = _VOXELS_PER_CORE_SECOND[dims] * seconds * cores**0.8
     return min(most, max(_MIN_VOXELS[dims], affordable))
+
+
+def rounded_up(sides: Iterable[float], multiple: int) -> tuple[int, ...]:
+    """Sides of a window, in voxels, as the network can take them."""
+    return tuple(int(math.ceil(round(side, 3) / multiple) * multiple) for side in sides)
 
 
 def _is_short(config: TrainingConfig, device: str) -> bool:
@@ -180,10 +185,6 @@ def _coarsened(
         else:
             high = middle
     return np.maximum(spacing, high)
-
-
-def _rounded(side: npt.NDArray[np.float64], multiple: int) -> tuple[int, ...]:
-    return tuple(int(math.ceil(round(length, 3) / multiple) * multiple) for length in side)
 
 
 def _patch(size: tuple[int, ...], most: float, multiple: int) -> tuple[int, ...]:

@@ -6,6 +6,9 @@ Nothing here waits for an accelerator but the connected components of the pseudo
 run while the student does.
 """
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import torch
 from torch import Tensor
 
@@ -13,7 +16,6 @@ from napari_transmedseg.engine.copy_paste import masked_segmentation_losses
 from napari_transmedseg.engine.forward import run_network
 from napari_transmedseg.engine.graph_clustering import pick_level
 from napari_transmedseg.engine.mixing import (
-    Arrangement,
     Mixed,
     PseudoLabels,
     copy_paste,
@@ -43,6 +45,9 @@ from napari_transmedseg.engine.teaching import begin_pseudo_labels
 from napari_transmedseg.errors import TrainingError
 from napari_transmedseg.networks import NetworkOutput
 
+Finish: TypeAlias = Callable[[], tuple[PseudoLabels, PseudoLabels | None]]
+"""Gives the pseudo-labels of the unlabeled stream, and those that fill gaps of the labeled one."""
+
 
 def train_step(
     state: TrainingState, plan: TrainingPlan, sampler: Sampler, progress: float
@@ -59,39 +64,18 @@ def train_step(
         mixed = warm_up_batch(labeled, plan.recipe.warmup_copy_paste, state.generator)
         output = run_network(state.student, mixed.image_B1HW, plan)
         return _update(state, plan, loss_terms(state, plan, output, mixed, progress), progress)
-    if plan.recipe.bank_volumes > 0 and plan.dims == 2:
-        return _banked_step(state, plan, sampler, progress)
     pasting = _is_pasting(state, plan)
-    labeled = sampler.labeled(plan.recipe.batch_size)
-    # Whole images: half as many unlabeled ones, so that what is annotated keeps its weight.
-    unlabeled = sampler.unlabeled(plan.recipe.batch_size if pasting else _half(plan))
-    pending = begin_pseudo_labels(state, plan, unlabeled)
-    filling = begin_pseudo_labels(state, plan, labeled) if sampler.fills_gaps else None
-    arrangement = _arrangement(state, labeled, unlabeled, pasting)
+    banked = plan.recipe.bank_volumes > 0 and plan.dims == 2
+    labeled, unlabeled, finish = (_from_bank if banked else _from_teacher)(
+        state, plan, sampler, pasting
+    )
+    arrangement = (
+        copy_paste(labeled, state.generator) if pasting else whole_images(labeled, unlabeled)
+    )
     image = arrangement.combine(labeled.strong_B1HW, unlabeled.strong_B1HW)
     output = run_network(state.student, image, plan)
-    pseudo = pending.finish(count=True)
-    filled = None if filling is None else filling.finish(count=False)
+    pseudo, filled = finish()
     mixed = with_targets(arrangement, image, labeled, unlabeled, pseudo, filled)
-    losses = _update(state, plan, loss_terms(state, plan, output, mixed, progress), progress)
-    return losses | _seen(unlabeled, pseudo)
-
-
-def _banked_step(
-    state: TrainingState, plan: TrainingPlan, sampler: Sampler, progress: float
-) -> dict[str, Tensor]:
-    """A self-training step on slices whose pseudo-labels are kept from earlier looks."""
-    if state.bank is None:
-        state.bank = make_bank(state, plan, sampler.store)
-    pasting = _is_pasting(state, plan)
-    batch = plan.recipe.batch_size if pasting else _half(plan)
-    labeled = sampler.labeled(batch)
-    state.bank.advance(state, plan, _half(plan))
-    unlabeled, pseudo = state.bank.draw(sampler, batch)
-    arrangement = _arrangement(state, labeled, unlabeled, pasting)
-    image = arrangement.combine(labeled.strong_B1HW, unlabeled.strong_B1HW)
-    output = run_network(state.student, image, plan)
-    mixed = with_targets(arrangement, image, labeled, unlabeled, pseudo)
     losses = _update(state, plan, loss_terms(state, plan, output, mixed, progress), progress)
     return losses | _seen(unlabeled, pseudo)
 
@@ -210,10 +194,34 @@ def _is_pasting(state: TrainingState, plan: TrainingPlan) -> bool:
     return float(torch.rand((), generator=state.generator)) < share
 
 
-def _arrangement(
-    state: TrainingState, labeled: Stream, unlabeled: Stream, pasting: bool
-) -> Arrangement:
-    return copy_paste(labeled, state.generator) if pasting else whole_images(labeled, unlabeled)
+def _from_teacher(
+    state: TrainingState, plan: TrainingPlan, sampler: Sampler, pasting: bool
+) -> tuple[Stream, Stream, Finish]:
+    """Two streams, of which the teacher labels what is unknown while the student runs."""
+    labeled = sampler.labeled(plan.recipe.batch_size)
+    # Whole images: half as many unlabeled ones, so that what is annotated keeps its weight.
+    unlabeled = sampler.unlabeled(plan.recipe.batch_size if pasting else _half(plan))
+    pending = begin_pseudo_labels(state, plan, unlabeled)
+    filling = begin_pseudo_labels(state, plan, labeled) if sampler.fills_gaps else None
+
+    def finish() -> tuple[PseudoLabels, PseudoLabels | None]:
+        pseudo = pending.finish(count=True)
+        return pseudo, None if filling is None else filling.finish(count=False)
+
+    return labeled, unlabeled, finish
+
+
+def _from_bank(
+    state: TrainingState, plan: TrainingPlan, sampler: Sampler, pasting: bool
+) -> tuple[Stream, Stream, Finish]:
+    """Two streams of slices, with pseudo-labels that are kept from earlier looks."""
+    if state.bank is None:
+        state.bank = make_bank(state, plan, sampler.store)
+    batch = plan.recipe.batch_size if pasting else _half(plan)
+    labeled = sampler.labeled(batch)
+    state.bank.advance(state, plan, _half(plan))
+    unlabeled, pseudo = state.bank.draw(sampler, batch)
+    return labeled, unlabeled, lambda: (pseudo, None)
 
 
 def _half(plan: TrainingPlan) -> int:
