@@ -175,11 +175,11 @@ def _protect(project: Project, out: Path, names: dict[str, list[str]]) -> None:
             )
     exported = (out / SUMMARY_FILE).exists()
     for case_id, files in names.items():
-        image = project.image_path(case_id)
+        images = [path for path in project.image_paths(case_id) if path.exists()]
         for path in (out / name for name in files):
             if not path.exists():
                 continue
-            if not exported or (image.exists() and path.samefile(image)):
+            if not exported or any(path.samefile(image) for image in images):
                 raise ProjectError(
                     f"Expected a place for the mask of {case_id}, found that {path} would be "
                     "overwritten, which is no earlier export; choose an empty folder."

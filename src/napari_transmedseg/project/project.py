@@ -14,6 +14,8 @@ from napari_transmedseg.imaging.io import read_labels, write_labels
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project import case_files
 from napari_transmedseg.project.annotated import AnnotatedCohort
+from napari_transmedseg.project.channel_files import require_present
+from napari_transmedseg.project.image_sources import ImageSource
 from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
 from napari_transmedseg.project.lock import ProjectLock
 from napari_transmedseg.project.schema import (
@@ -45,7 +47,7 @@ class Project(AnnotatedCohort):
         cls,
         folder: str | Path,
         *,
-        images: Iterable[str | Path],
+        images: Iterable[str | Path | ImageSource],
         classes: Sequence[str],
         plane: Plane = "auto",
         options: ImportOptions = NO_CHOICE,
@@ -57,13 +59,15 @@ class Project(AnnotatedCohort):
         folder
             New or existing folder without a project.
         images
-            Image files, and folders that are searched; DICOM too.
+            Image files, and folders that are searched; DICOM too. Cases of several images: by
+            `options.channels`, or one by one with `channel_case`.
         classes
             Names of the structures; values are 1, 2, … in this order, background is 0.
         plane
             Plane in which slices are cut; `auto` takes the plane of acquisition.
         options
-            What to do with 4-D images, several DICOM series, and images of unknown place.
+            What to do with 4-D images, several DICOM series, channels, and images of unknown
+            place.
 
         Raises
         ------
@@ -138,15 +142,17 @@ class Project(AnnotatedCohort):
         self.flush()
         cases = []
         for case in self.cases:
-            path = self.image_path(case.case_id)
-            case_files.check_present(case, path)
+            paths = self.image_paths(case.case_id)
+            for path in paths:
+                require_present(case, path)
             annotation = self._known_annotation(case.case_id)
             cases.append(
                 TrainingCase(
                     case_id=case.case_id,
-                    load=partial(case_files.load_case, case, path),
+                    load=partial(case_files.load_case, case, *paths),
                     annotation=annotation,
                     domain=case.domain,
+                    channels=case.channel_names,
                 )
             )
         return cases

@@ -1,5 +1,6 @@
 """What a project holds, what it lacks, and what would help, as plain values."""
 
+from pathlib import Path
 from typing import Any
 
 from napari_transmedseg.project.annotate import annotation_advice
@@ -19,6 +20,7 @@ def project_status(project: Project) -> dict[str, Any]:
             {"value": item.value, "name": item.name, "color": item.color}
             for item in project.classes
         ],
+        "channels": list(project.channel_names),
         "cases": cases,
         "runs": [_run_status(run) for run in project.runs],
         "advice": [*_missing_images(cases), *_without_annotation(cases),
@@ -32,7 +34,13 @@ def _case_status(project: Project, case: Case) -> dict[str, Any]:
         "case": case.case_id,
         "domain": case.domain,
         "image": str(project.image_path(case.case_id)),
-        "image_found": project.image_path(case.case_id).exists(),
+        "image_found": all(path.exists() for path in project.image_paths(case.case_id)),
+        "channels": [
+            {"name": name, "image": str(path)}
+            for name, path in zip(
+                case.channel_names, project.image_paths(case.case_id), strict=False
+            )
+        ],
         "size": list(case.shape),
         "spacing_mm": list(case.spacing),
         "num_slices": case.shape[project.slice_axis],
@@ -73,9 +81,10 @@ def _mean(dice: dict[str, float | None]) -> float | None:
 
 def _missing_images(cases: list[dict[str, Any]]) -> list[str]:
     return [
-        f"The image of '{case['case']}' is missing at {case['image']}; put it back."
+        f"The image of '{case['case']}' is missing at {path}; put it back."
         for case in cases
-        if not case["image_found"]
+        for path in (case["image"], *(one["image"] for one in case["channels"][1:]))
+        if not case["image_found"] and not Path(path).exists()
     ]
 
 
