@@ -18,6 +18,7 @@ from napari_transmedseg.imaging.opened import OpenedImage, pick_frame
 from napari_transmedseg.imaging.volume import Volume
 from napari_transmedseg.project.image_sources import ImageSource, find_sources
 from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
+from napari_transmedseg.project.links import OWN_FOLDERS
 from napari_transmedseg.project.schema import (
     Case,
     SegmentationClass,
@@ -27,7 +28,6 @@ from napari_transmedseg.project.schema import (
     stored_path,
 )
 
-OWN_FOLDERS = ("annotations", "predictions", "runs")
 _SPACING_TOLERANCE = 1e-3
 
 
