@@ -25,6 +25,7 @@ from napari_transmedseg.project.channel_files import (
 from napari_transmedseg.project.channel_groups import find_cases
 from napari_transmedseg.project.image_sources import ChannelSource, ImageSource
 from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
+from napari_transmedseg.project.links import OWN_FOLDERS
 from napari_transmedseg.project.schema import (
     Case,
     SegmentationClass,
@@ -35,7 +36,6 @@ from napari_transmedseg.project.schema import (
     stored_path,
 )
 
-OWN_FOLDERS = ("annotations", "predictions", "runs")
 _SPACING_TOLERANCE = 1e-3
 
 

@@ -13,13 +13,14 @@ from typing import Any, ClassVar
 from psygnal import Signal
 
 from napari_transmedseg.engine.config import TrainingConfig
-from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.errors import ProjectError, ProjectTakenError
 from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.imaging.volume import Volume
 from napari_transmedseg.project import case_files
 from napari_transmedseg.project.channel_groups import channel_case
 from napari_transmedseg.project.image_sources import ImageSource
 from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
+from napari_transmedseg.project.links import remember_cases
 from napari_transmedseg.project.lock import ProjectLock
 from napari_transmedseg.project.schema import (
     Case,
@@ -48,6 +49,10 @@ class Cohort:
         self._volumes: OrderedDict[str, Volume] = OrderedDict()
         self._caches = threading.Lock()  # the window and a running task both read images
         self.read_only = lock is None
+        self.notices: tuple[str, ...] = ()
+        """What whoever opened the project should be told, a sentence each."""
+        self._obstacle: ProjectError | None = None
+        self._lock = lock
         self._release = weakref.finalize(self, lock.release) if lock is not None else None
 
     def close(self) -> None:
@@ -80,8 +85,20 @@ class Cohort:
 
     @property
     def config(self) -> TrainingConfig:
-        """Training settings that this project prefers."""
-        return TrainingConfig(**self._content.config)
+        """Training settings that this project prefers.
+
+        Raises
+        ------
+        ProjectError
+            If they are not of this version.
+        """
+        try:
+            return TrainingConfig(**self._content.config)
+        except TypeError as error:
+            raise ProjectError(
+                f"Expected the settings of this program's training in {self.folder}, found others "
+                f"({error}); choose settings anew."
+            ) from error
 
     def set_config(self, config: TrainingConfig) -> None:
         """Remember training settings."""
@@ -105,6 +122,7 @@ class Cohort:
         found = case_files.read_cases(paths, self.folder, self.cases, options)
         added = [case for case, _ in found]
         if added:
+            remember_cases(added, self.folder)
             self._update(cases=(*self.cases, *added))
             self.cases_changed.emit()
         return added
@@ -161,9 +179,10 @@ class Cohort:
         ProjectError
             If that image has another grid, or the case no such channel.
         """
-        self._replace_case(
-            case_files.relinked(self.case(case_id), Path(path), self.folder, channel)
-        )
+        case = self.case(case_id)
+        changed = case_files.relinked(case, Path(path), self.folder, channel)
+        remember_cases([changed], self.folder)
+        self._replace_case(changed)
         with self._caches:
             self._geometries.pop(case_id, None)
             self._volumes.pop(case_id, None)
@@ -274,8 +293,24 @@ class Cohort:
         self._cases = {case.case_id: case for case in content.cases}
 
     def _require_writable(self) -> None:
-        if self.read_only:
+        """Refuse changes of a project that is read-only, closed, taken over or gone.
+
+        Raises
+        ------
+        ProjectError
+        """
+        if self._obstacle is not None:
+            raise self._obstacle
+        if self.read_only or self._lock is None:
             raise ProjectError(
                 f"Expected a project that may be changed, found {self.folder} opened read-only or "
                 "closed; open it again for writing."
             )
+        self._check_lock(self._lock)
+
+    def _check_lock(self, lock: ProjectLock) -> None:
+        try:
+            lock.check()
+        except ProjectTakenError as error:
+            self.read_only, self._obstacle = True, error
+            raise

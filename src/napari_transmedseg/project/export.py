@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from napari_transmedseg.errors import ProjectError
-from napari_transmedseg.imaging.atomic import staged, write_bytes
+from napari_transmedseg.imaging.atomic import left_stages, staged, write_bytes
 from napari_transmedseg.imaging.io import write_labels
 from napari_transmedseg.imaging.label_tables import (
     JSON_SUFFIX,
@@ -23,12 +25,18 @@ from napari_transmedseg.imaging.label_tables import (
     snap_table,
 )
 from napari_transmedseg.imaging.volume import LabelMap, class_counts
+from napari_transmedseg.project.annotation import AnnotationFiles
 from napari_transmedseg.project.case_files import make_folder
+from napari_transmedseg.project.ledger import SliceState
+from napari_transmedseg.project.links import OWN_FOLDERS
+from napari_transmedseg.project.lock import ProjectLock
 from napari_transmedseg.project.mask_files import Format, MaskWriter
+from napari_transmedseg.project.opening import read_description
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.run import versions
 
 SUMMARY_FILE = "export.json"
+LOCK_FILE = ".export.lock"
 TABLE_NAME = "classes"
 """Stem of the files that hold names and colours."""
 
@@ -89,9 +97,12 @@ def export(
 
     Raises
     ------
+    ProjectHeldError
+        If another export writes into the folder.
     ProjectError
         If a case that is not annotated as a whole has no prediction, a format does not suit a
-        case, or a file would be overwritten that is no earlier export. Nothing is written then.
+        case, a file would be overwritten that is no earlier export, or a case was removed
+        meanwhile. Nothing is written then.
     """
     out = Path(out)
     chosen = _reviewed(project) if reviewed_only else _complete(project, run_id)
@@ -103,12 +114,18 @@ def export(
     writer = MaskWriter(project, file_format, per_class=per_class, probabilities=probabilities)
     for case_id, run in chosen:
         writer.check(case_id, run)
-    _protect(project, out, {id_: writer.names(id_, run) for id_, run in chosen})
+    names = {id_: writer.names(id_, run) for id_, run in chosen}
+    _protect(project, out, names)
     make_folder(out)
-    with staged(out) as stage:
-        done = [_write(writer, stage, out, id_, run, reviewed_only) for id_, run in chosen]
-        _write_tables(project, stage)
-        _write_summary(project, stage, done)
+    with _only_export(out):
+        _protect(project, out, names)
+        for left in left_stages(out):
+            shutil.rmtree(left, ignore_errors=True)
+        with staged(out) as stage:
+            done = [_write(writer, stage, out, id_, run, reviewed_only) for id_, run in chosen]
+            _write_tables(project, stage)
+            _write_summary(project, stage, done)
+            _require_still_there(project, done)
     return done
 
 
@@ -167,13 +184,13 @@ def _predicted_by(project: Project, case_id: str, run_id: str | None) -> str | N
 def _protect(project: Project, out: Path, names: dict[str, list[str]]) -> None:
     """Refuse to write over images, annotation, or anything that is no earlier export."""
     place = Path(os.path.abspath(out))
-    for name in ("annotations", "predictions", "runs"):
+    for name in OWN_FOLDERS:
         if place.is_relative_to(Path(os.path.abspath(project.folder)) / name):
             raise ProjectError(
                 f"Expected a folder for the masks outside the project's own {name}, found {out}; "
                 "choose another folder."
             )
-    exported = (out / SUMMARY_FILE).exists()
+    exported = (out / SUMMARY_FILE).exists() or bool(left_stages(out))  # or one that was cut off
     for case_id, files in names.items():
         images = [path for path in project.image_paths(case_id) if path.exists()]
         for path in (out / name for name in files):
@@ -184,6 +201,29 @@ def _protect(project: Project, out: Path, names: dict[str, list[str]]) -> None:
                     f"Expected a place for the mask of {case_id}, found that {path} would be "
                     "overwritten, which is no earlier export; choose an empty folder."
                 )
+
+
+@contextlib.contextmanager
+def _only_export(out: Path) -> Iterator[None]:
+    """Keep other exports out of the folder meanwhile."""
+    lock = ProjectLock(out, name=LOCK_FILE)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _require_still_there(project: Project, done: Sequence[ExportedCase]) -> None:
+    """Refuse masks of cases that were removed, or lost their annotation, while being written."""
+    present = {case.case_id for case in read_description(project.folder)[0].cases}
+    for case in done:
+        files = AnnotationFiles.of(project.folder, case.case_id)
+        was_annotated = any(state != SliceState.UNSEEN for state in case.slice_states)
+        if case.case_id not in present or (was_annotated and not files.ledger.exists()):
+            raise ProjectError(
+                f"Expected {case.case_id} to stay in the project while it is exported, found that "
+                "it was removed; export again."
+            )
 
 
 def _write(
