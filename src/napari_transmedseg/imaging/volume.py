@@ -75,6 +75,8 @@ class LabelMap:
     """Class names by value, where they are known."""
     colors: dict[int, str] = field(default_factory=dict)
     """Class colours (#rrggbb) by value, where they are known."""
+    notes: tuple[str, ...] = ()
+    """Sentences about what reading had to decide, such as which of two overlapping segments won."""
 
     def __post_init__(self) -> None:
         _check_shape(self.array, self.geometry, "classes")
