@@ -44,7 +44,7 @@ def _case_status(project: Project, case: Case) -> dict[str, Any]:
 def _latest_prediction(project: Project, case_id: str) -> str | None:
     for run in reversed(project.runs):
         path = project.folder / "predictions" / run.run_id / f"{case_id}.nii.gz"
-        if path.is_file():
+        if path.is_file() and not run.is_discarded:
             return run.run_id
     return None
 
@@ -58,7 +58,7 @@ def _run_status(run: Run) -> dict[str, Any]:
     return {
         "run": run.run_id,
         "method": run.config.method,
-        "state": ends[-1]["reason"] if ends else "unfinished",
+        "state": "discarded" if run.is_discarded else ends[-1]["reason"] if ends else "unfinished",
         "steps": last["step"],
         "elapsed_s": last["elapsed_s"],
         "dice": _mean(dice[-1]["annotated"]) if dice else None,

@@ -9,6 +9,7 @@ from qtpy.QtCore import QStandardPaths
 
 from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.project.continuing import history_of
+from napari_transmedseg.project.history import TrainingHistory
 from napari_transmedseg.project.ledger import Ledger
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.schema import PROJECT_FILE
@@ -63,9 +64,10 @@ class Projects:
     def show_last_run(self) -> None:
         """Show the curves of the latest trained run, and of those that it started from."""
         project = self._project()
-        trained = [run for run in project.runs if run.checkpoint is not None]
-        if trained:
-            self._session.show_history(history_of(project, trained[-1].run_id))
+        trained = project.trained_runs
+        self._session.show_history(
+            history_of(project, trained[-1].run_id) if trained else TrainingHistory()
+        )
 
     def add_images(self, paths: Sequence[Path]) -> None:
         """Add images to the open project."""
