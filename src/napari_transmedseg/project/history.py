@@ -68,6 +68,7 @@ class TrainingHistory:
         """Go on with the curves of the run that a new one starts from."""
         drawn = [curve.steps[-1] for curve in self.losses.values() if curve.steps]
         self._first_step = max(drawn, default=0)
+        self.run_id = ""
         self.monitors, self.sentences = {}, []
         self.latest = self.finished = None
 

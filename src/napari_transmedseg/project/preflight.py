@@ -15,7 +15,7 @@ import numpy as np
 from napari_transmedseg.engine.cases import TrainingCase
 from napari_transmedseg.engine.config import TrainingConfig, validate_config
 from napari_transmedseg.errors import TransMedSegError
-from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.imaging.volume import LabelArray, LabelMap
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
 
@@ -160,7 +160,7 @@ def _slices_per_class(project: Project, cases: Sequence[TrainingCase]) -> dict[s
     return counts
 
 
-def _known_labels(annotation: LabelMap) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _known_labels(annotation: LabelMap) -> LabelArray:
     """Classes (I, P, L), 0 where nothing is known."""
     if annotation.known is None:
         return annotation.array

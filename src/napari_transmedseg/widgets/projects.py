@@ -32,6 +32,7 @@ class Projects:
 
     def open(self, folder: Path) -> None:
         """Open a project folder; the one that was open is closed then."""
+        self._require_idle()
         current = self._session.project
         if current is not None and current.folder.resolve() == folder.resolve():
             return
@@ -45,6 +46,7 @@ class Projects:
         ProjectError
             When the folder or the classes are missing, or there is a project already.
         """
+        self._require_idle()
         if not new.folder:
             raise ProjectError("Expected a folder for the project, found none; choose one.")
         self._session.project = Project.create(
@@ -56,6 +58,7 @@ class Projects:
         """Open the sample project; it is made the first time."""
         from napari_transmedseg.project.demo import create_demo_project
 
+        self._require_idle()
         if is_project(self.sample_folder):
             self.open(self.sample_folder)
         else:
@@ -94,6 +97,14 @@ class Projects:
         """Close the open project, so that another program can open it."""
         if self._session.project is not None:
             self._session.project.close()
+
+    def _require_idle(self) -> None:
+        """Refuse to leave a project while a task works on it."""
+        if self._session.is_busy:
+            raise ProjectError(
+                f"Expected no running task before another project opens, found the program "
+                f"{self._session.activity.value}; press 'Stop and keep' or wait for its end first."
+            )
 
     def _project(self) -> Project:
         if self._session.project is None:
