@@ -201,7 +201,7 @@ def _planned(
 def _names(names: Sequence[str]) -> str:
     if len(names) <= _NAMED:
         return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-    return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more cases"
+    return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
 
 
 def _count(number: int, noun: str) -> str:

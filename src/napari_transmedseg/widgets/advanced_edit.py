@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QVBoxLay
 
 from napari_transmedseg.engine.config import TrainingConfig, validate_config
 from napari_transmedseg.errors import ConfigError
-from napari_transmedseg.widgets.config_form import ConfigForm, default_config
+from napari_transmedseg.widgets.config_form import ConfigForm, default_config, in_words_of_form
 
 
 class AdvancedEdit(QWidget):
@@ -75,7 +75,7 @@ class AdvancedEdit(QWidget):
         try:
             validate_config(TrainingConfig(**self.value()))
         except ConfigError as error:
-            self.problem.setText(f"▲ {error}")
+            self.problem.setText(f"▲ {in_words_of_form(str(error))}")
         else:
             self.problem.setText("")
         self.problem.setVisible(bool(self.problem.text()))

@@ -168,6 +168,14 @@ def default_config(device: str = "auto") -> TrainingConfig:
     return replace(TrainingConfig(), device=device)  # type: ignore[arg-type]
 
 
+def in_words_of_form(sentence: str) -> str:
+    """Sentence about settings, with their labels in place of their names."""
+    for labels in GROUPS.values():
+        for name, label in labels.items():
+            sentence = sentence.replace(f"'{name}'", f"'{label}'")
+    return sentence.replace("None", "none")
+
+
 def tooltip_of(field: ConfigField) -> str:
     """What a setting is, with its default and its limits."""
     default = "on" if field.default is True else "off" if field.default is False else field.default
@@ -206,7 +214,7 @@ def _bare_editor(field: ConfigField, label: str) -> Any:
     least, most = _bounds(field)
     # Whole numbers, too: magicgui's box for them knows neither units nor a word for None.
     editor = FloatSpinBox(name=field.name, min=least, max=most, step=_step(field))
-    editor.native.setDecimals(0 if field.kind is int else 3)
+    editor.native.setDecimals(_decimals(field))
     return editor
 
 
@@ -216,6 +224,14 @@ def _step(field: ConfigField) -> float:
     if field.most is None:
         return 10
     return 0.01 if field.most <= 1 else 0.05
+
+
+def _decimals(field: ConfigField) -> int:
+    if field.kind is int:
+        return 0
+    if field.most is None:
+        return 1
+    return 4 if field.most <= 1 else 3
 
 
 def _bounds(field: ConfigField) -> tuple[float, float]:
@@ -234,7 +250,7 @@ def _value_of(field: ConfigField, editor: Any) -> Any:
     value = editor.value
     if field.is_optional and value <= _bounds(field)[0] + 1e-9:
         return None
-    return round(value, 3) if field.kind is float else field.kind(value)
+    return round(value, 4) if field.kind is float else field.kind(value)
 
 
 def _set(field: ConfigField, editor: Any, value: Any) -> None:

@@ -229,7 +229,6 @@ def _plot(label: str, *, legend_at: tuple[int, int]) -> pg.PlotWidget:
     plot.addLegend(offset=legend_at, colCount=3, labelTextSize="8pt", verSpacing=-6)
     plot.hideButtons()
     plot.setDownsampling(auto=True, mode="peak")
-    plot.setClipToView(True)
     menu = plot.getPlotItem().ctrlMenu  # a window of its own, which would outlive the plot
     menu.setParent(plot, menu.windowFlags())
     return plot

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from napari.utils.theme import get_theme
 from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import QMessageBox
 
@@ -49,7 +50,8 @@ class RunKeeper(QObject):
 
     def compare(self) -> None:
         """Show the runs side by side."""
-        dialog = RunsDialog(self._desk.window)
+        dialog, theme = RunsDialog(self._desk.window), get_theme(self._desk.viewer.theme)
+        dialog.set_theme(theme.background.as_hex(), theme.text.as_hex())
         dialog.discardRequested.connect(self._desk.slot(self._set_discarded))
         dialog.deleteRequested.connect(self._desk.slot(self._delete))
         self._dialog = dialog

@@ -52,9 +52,10 @@ class RunsDialog(QDialog):
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setToolTip("Choose runs with Ctrl or Shift to see their curves below")
         self.table.setAccessibleName("Runs")
-        header = self.table.horizontalHeader()
-        if header is not None:
+        header, numbers = self.table.horizontalHeader(), self.table.verticalHeader()
+        if header is not None and numbers is not None:
             header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+            numbers.setVisible(False)
         self.hint = QLabel("Total loss, and mean Dice over the classes, of the chosen runs.")
         self.canvas = CurveCanvas()
         self.canvas.setMinimumHeight(240)

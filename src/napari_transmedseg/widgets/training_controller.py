@@ -118,6 +118,7 @@ class TrainingController(QObject):
 
     def _train(self) -> None:
         self._desk.annotator.save()
+        self._desk.session.message_changed.emit("")
         self._desk.tasks.train(self._config, warm_start=self._desk.loop.train.warm_start)
         self._desk.loop.show_part("Train")
 
