@@ -173,6 +173,11 @@ class CaseLayers:
         if layer is not None:
             layer.visible, layer.opacity = visible, opacity
 
+    def set_filled(self, is_filled: bool) -> None:
+        """Fill the classes of the pseudo-label, or outline them."""
+        if self._pseudo_label is not None:
+            self._pseudo_label.contour = 0 if is_filled else 1
+
     def set_colors(self, colors: Mapping[int, str]) -> None:
         """Colour labels and pseudo-labels."""
         for layer in (self._labels, self._pseudo_label):

@@ -164,7 +164,8 @@ def _asked_for(project: Project, options: ExportOptions) -> list[str]:
 def _predicted_by(project: Project, case_id: str, run_id: str | None) -> str | None:
     runs = [project.run(run_id)] if run_id is not None else list(reversed(project.runs))
     for run in runs:
-        if project.prediction_path(run.run_id, case_id).exists():
+        is_there = project.prediction_path(run.run_id, case_id).exists()
+        if is_there and (run_id is not None or not run.is_discarded):
             return run.run_id
     return None
 

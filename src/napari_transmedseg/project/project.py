@@ -207,11 +207,11 @@ class Project(RestorableCohort):
         return path
 
     def prediction(self, case_id: str, run_id: str | None = None) -> LabelMap | None:
-        """Read what a run predicted; without an id the latest run that predicted this case."""
+        """Read what a run predicted; without an id the latest that did and is not discarded."""
         runs = [self.run(run_id)] if run_id is not None else list(reversed(self.runs))
         for run in runs:
             path = self.prediction_path(run.run_id, case_id)
-            if path.exists():
+            if path.exists() and (run_id is not None or not run.is_discarded):
                 geometry = self.geometry(case_id)
                 place = open_image(path).geometry  # before voxels take memory
                 require_same_space(geometry, place, str(path), f"the image of {case_id}")

@@ -56,7 +56,7 @@ def _case_status(project: Project, case: Case) -> dict[str, Any]:
 def _latest_prediction(project: Project, case_id: str) -> str | None:
     for run in reversed(project.runs):
         path = project.folder / "predictions" / run.run_id / f"{case_id}.nii.gz"
-        if path.is_file():
+        if path.is_file() and not run.is_discarded:
             return run.run_id
     return None
 
@@ -70,7 +70,7 @@ def _run_status(run: Run) -> dict[str, Any]:
     return {
         "run": run.run_id,
         "method": _method(run),
-        "state": ends[-1].reason if ends else "unfinished",
+        "state": "discarded" if run.is_discarded else ends[-1].reason if ends else "unfinished",
         "steps": 0 if last is None else last.step,
         "elapsed_s": 0.0 if last is None else last.elapsed_s,
         "dice": _mean(dice[-1].annotated) if dice else None,

@@ -44,4 +44,5 @@ class ResultController(QObject):
             widget.setEnabled(is_idle)
 
     def _on_task_failed(self, failure: TaskError) -> None:
-        self._desk.show_error(failure.sentence, failure.details)
+        details = "" if failure.is_expected else failure.details
+        self._desk.show_error(failure.sentence, details)
