@@ -10,6 +10,7 @@ from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
+    QLineEdit,
     QSpinBox,
     QWidget,
 )
@@ -56,8 +57,11 @@ class AdvancedEdit(QWidget):
         self.validation_share.setToolTip(
             "Annotated slices held out to measure Dice; auto: a tenth where there are enough"
         )
-        self.largest_component = QCheckBox("one piece per class")
-        self.largest_component.setToolTip("Keep only the largest piece of each class in a slice")
+        self.largest_component = QLineEdit()
+        self.largest_component.setToolTip(
+            "Classes of which only the largest piece is kept: auto (as annotated), all, none, or "
+            "names separated by commas"
+        )
         self.start_fresh = QCheckBox("begin afresh")
         self.start_fresh.setToolTip("Do not use what earlier runs learned; they stay on disk")
         self.start_fresh.setEnabled(False)
@@ -76,7 +80,7 @@ class AdvancedEdit(QWidget):
         layout.addRow("Graph weight γ", self.graph_weight)
         layout.addRow("TSA weight β", self.tsa_weight)
         layout.addRow("Held out", self.validation_share)
-        layout.addRow("Pseudo-labels", self.largest_component)
+        layout.addRow("One piece", self.largest_component)
         layout.addRow("Seed", self.seed)
         layout.addRow("Earlier runs", self.start_fresh)
         self.setValue(TrainingConfig())
@@ -90,7 +94,7 @@ class AdvancedEdit(QWidget):
         self.graph_weight.valueChanged.connect(self._on_changed)
         self.tsa_weight.valueChanged.connect(self._on_changed)
         self.validation_share.valueChanged.connect(self._on_changed)
-        self.largest_component.toggled.connect(self._on_changed)
+        self.largest_component.textChanged.connect(self._on_changed)
         self.seed.valueChanged.connect(self._on_changed)
 
     def value(self) -> dict[str, Any]:
@@ -105,7 +109,7 @@ class AdvancedEdit(QWidget):
             "graph_weight": self.graph_weight.value() if self.graph_weight.isEnabled() else None,
             "tsa_weight": self.tsa_weight.value() if self.tsa_weight.isEnabled() else None,
             "validation_share": None if held_out == _AUTO else held_out / 100,
-            "largest_component": self.largest_component.isChecked(),
+            "largest_component": self.largest_component.text().strip() or "auto",
             "seed": self.seed.value(),
         }
 
@@ -122,7 +126,7 @@ class AdvancedEdit(QWidget):
             self.tsa_weight.setValue(DEFAULT_TSA_WEIGHT if tsa is None else tsa)
             share = config.validation_share
             self.validation_share.setValue(_AUTO if share is None else round(100 * share))
-            self.largest_component.setChecked(config.largest_component)
+            self.largest_component.setText(config.largest_component)
             self.seed.setValue(config.seed)
             self._enable_weights()
 
