@@ -180,10 +180,10 @@ class Tasks(QObject):
 
 def _exported(project_folder: Path, folder: Path, reviewed_only: bool) -> Iterator[Any]:
     """Export from a second, read-only view: the open one belongs to the main thread."""
-    from napari_transmedseg.project.export import export
+    from napari_transmedseg.project.export import ExportOptions, export
 
     with Project.open(project_folder, read_only=True) as project:
-        yield from export(project, folder, reviewed_only=reviewed_only)
+        yield from export(project, folder, ExportOptions(reviewed_only=reviewed_only))
 
 
 def gui_threads() -> int:
