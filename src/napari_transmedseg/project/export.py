@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.imaging.atomic import staged, write_bytes
 from napari_transmedseg.imaging.cleanup import fill_holes, keep_largest
@@ -32,10 +35,33 @@ from napari_transmedseg.project.export_summary import (
 from napari_transmedseg.project.mask_files import MaskWriter
 from napari_transmedseg.project.project import Project
 
-__all__ = ["ExportOptions", "ExportedCase", "combine", "export"]
+__all__ = [
+    "CaseExported",
+    "ExportOptions",
+    "ExportedCase",
+    "combine",
+    "export",
+    "export_one_by_one",
+]
 
 TABLE_NAME = "classes"
 """Stem of the files that hold names and colours."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CaseExported:
+    """The files of one case are ready; they appear in the folder together with the others."""
+
+    exported: ExportedCase
+    index: int
+    """Cases done so far, this one included."""
+    total: int
+
+
+class _CancelledError(Exception):
+    """Somebody asked to stop; what was staged is thrown away."""
+
+
 _Chosen = list[tuple[str, str | None]]
 """Cases, and for each the run whose prediction fills what nobody annotated."""
 
@@ -64,6 +90,21 @@ def export(
         If a case that is not annotated as a whole has no prediction, a format does not suit a
         case, or a file would be overwritten that is no earlier export. Nothing is written then.
     """
+    return [event.exported for event in export_one_by_one(project, out, options)]
+
+
+def export_one_by_one(
+    project: Project,
+    out: str | Path,
+    options: ExportOptions = EVERYTHING,
+    *,
+    control: TrainingControl | None = None,
+) -> Iterator[CaseExported]:
+    """As `export`, telling of each case; work is done while the events are asked for.
+
+    A stop request of `control` is honoured between two cases: then no file is written. Files
+    appear after the last event.
+    """
     out = Path(out)
     chosen = _reviewed(project, options) if options.reviewed_only else _complete(project, options)
     if not chosen:
@@ -81,11 +122,15 @@ def export(
         writer.check(case_id, run)
     _protect(project, out, {id_: writer.names(id_, run) for id_, run in chosen})
     make_folder(out)
-    with staged(out) as stage:
-        done = [_write(writer, stage, out, id_, run, options) for id_, run in chosen]
+    done: list[ExportedCase] = []
+    with suppress(_CancelledError), staged(out) as stage:
+        for case_id, run in chosen:
+            if control is not None and control.stop_requested:
+                raise _CancelledError
+            done.append(_write(writer, stage, out, case_id, run, options))
+            yield CaseExported(exported=done[-1], index=len(done), total=len(chosen))
         _write_tables(project, stage)
         write_summary(project, stage, done, options)
-    return done
 
 
 def combine(
