@@ -13,14 +13,15 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QToolButton,
+    QPushButton,
     QWidget,
 )
 
 from napari_transmedseg.imaging.orientation import plane_name
 
 CUSTOM = "As set by hand"
-PLANE_KEYS = ("Ctrl+1", "Ctrl+2", "Ctrl+3")
+PLANE_KEYS = ("Ctrl-1", "Ctrl-2", "Ctrl-3")
+"""As napari spells them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +140,10 @@ class DisplayBox(QWidget):
         self.valueChanged.emit(self.value())
 
 
-def _plane_button(axis: int, key: str) -> QToolButton:
-    button = QToolButton()
+def _plane_button(axis: int, key: str) -> QPushButton:
     name = plane_name(axis).capitalize()
-    button.setText(name)
+    button = QPushButton(name)
     button.setCheckable(True)
     button.setAccessibleName(f"{name} plane")
-    button.setToolTip(f"Show the {plane_name(axis)} plane through the same point ({key})")
-    policy = button.sizePolicy()
-    policy.setHorizontalPolicy(policy.Policy.Expanding)
-    button.setSizePolicy(policy)
+    button.setToolTip(f"Show the {plane_name(axis)} plane, same point ({key.replace('-', '+')})")
     return button

@@ -102,13 +102,14 @@ class ResultController(QObject):
 
     def _on_task_failed(self, failure: TaskError) -> None:
         self._is_failed = True
-        self._desk.show_error(failure.sentence, failure.details)
+        details = "" if failure.is_expected else failure.details
+        self._desk.show_error(failure.sentence, details)
 
 
 def offer_of(project: Project, shown_case: str) -> ExportOffer:
     """What of a project can be exported; reads no image."""
     cases = project.cases
-    runs = [run.run_id for run in reversed(project.runs)]
+    runs = [run.run_id for run in reversed(project.runs) if not run.is_discarded]
     return ExportOffer(
         num_cases=len(cases),
         shown_case=shown_case,
