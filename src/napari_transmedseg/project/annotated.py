@@ -302,8 +302,8 @@ class AnnotatedCohort(TrainedCohort):
         path = self._snapshots.keep(case_id, stored, mark=RESCUE_MARK)
         self._rescues[case_id] = (path, merged)
         self._obstacle = self._taken_over = ProjectTakenError(
-            f"{str(error).split(';')[0]}; what you changed since is kept as snapshot {path.stem} of "
-            f"{case_id}: open the project again and restore it."
+            f"{str(error).split(';')[0]}; what you changed since is kept as snapshot {path.stem} "
+            f"of {case_id}: open the project again and restore it."
         )
 
     def _keep_what_is_stored(self, case_id: str, reason: str) -> None:
