@@ -49,7 +49,8 @@ class Status:
 def _print_status(status: dict[str, Any]) -> None:
     console = out()
     classes = ", ".join(f"{item['value']} {item['name']}" for item in status["classes"])
-    console.print(f"{status['folder']}: {len(status['cases'])} cases, classes {classes}")
+    channels = f", channels {', '.join(status['channels'])}" if status["channels"] else ""
+    console.print(f"{status['folder']}: {len(status['cases'])} cases, classes {classes}{channels}")
     table = make_table(CASE_COLUMNS, left=3)
     for case in status["cases"]:
         table.add_row(*_case_row(case))

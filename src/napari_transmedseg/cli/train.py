@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
@@ -12,6 +12,9 @@ from napari_transmedseg.cli.opening import TakeOver, open_project
 from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.engine.events import SlicePrediction, TrainingEvent
+
+if TYPE_CHECKING:
+    from napari_transmedseg.project.project import Project
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,8 @@ class Train:
         control = TrainingControl()
         with open_project(self.project, take_over=self.take_over) as project:
             with stop_on_interrupt(control), TrainingView(quiet=self.json) as view:
+                if not self.json and self.resume is None:
+                    view.tell(self._preflight(project))
                 for event in train(
                     project,
                     self.config,
@@ -58,6 +63,13 @@ class Train:
         if not self.json:
             err().print(f"Next: transmedseg predict {self.project} --run {run_id}")
         return 0
+
+    def _preflight(self, project: "Project") -> list[str]:
+        """What the run learns from and needs; obstacles are left to the error that follows."""
+        from napari_transmedseg.project.preflight import preflight
+
+        found = preflight(project, self.config)
+        return [*found.of("fact"), *found.of("advice")] if found.is_clear else []
 
 
 def print_event(event: TrainingEvent) -> None:

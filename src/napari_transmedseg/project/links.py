@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from napari_transmedseg.errors import UnlinkedError
-from napari_transmedseg.project.schema import Case
+from napari_transmedseg.project.schema import Case, Channel
 
 FOLDER_VARIABLE = "TRANSMEDSEG_DATA"
 FILE_NAME = "linked-files.txt"
@@ -29,7 +29,7 @@ _linked_now: set[str] = set()
 
 def remember_cases(cases: Iterable[Case], folder: Path) -> None:
     """Note that this person linked the images of these cases."""
-    _remember(_case_key(case) for case in cases if _leads_outside(case, folder))
+    _remember(_outside_images(cases, folder))
 
 
 def check_links(cases: Iterable[Case], folder: Path, *, trust: bool) -> None:
@@ -72,17 +72,27 @@ def outside_files(cases: Iterable[Case], folder: Path) -> list[str]:
 
 
 def _outside(cases: Iterable[Case], folder: Path) -> dict[str, str]:
-    found = {_case_key(case): case.image for case in cases if _leads_outside(case, folder)}
+    found = _outside_images(cases, folder)
     links = {_key("link", name, to): f"{name} -> {to}" for name, to in _own_links(folder)}
     return found | links
 
 
-def _leads_outside(case: Case, folder: Path) -> bool:
+def _outside_images(cases: Iterable[Case], folder: Path) -> dict[str, str]:
+    """Images of all channels that lie elsewhere: key, path as the project names it."""
+    return {
+        _image_key(case, image): image.image
+        for case in cases
+        for image in (case, *case.further)
+        if _leads_outside(image, folder)
+    }
+
+
+def _leads_outside(image: Case | Channel, folder: Path) -> bool:
     """Whether an image lies elsewhere; what does so by its words alone is not touched."""
-    if case.image_absolute or _is_absolute(case.image):
+    if image.image_absolute or _is_absolute(image.image):
         return True
     base = os.path.abspath(folder)
-    path = os.path.normpath(os.path.join(base, case.image))
+    path = os.path.normpath(os.path.join(base, image.image))
     if not _is_below(path, base):
         return True
     return not _is_below(os.path.realpath(path), os.path.realpath(base))
@@ -112,9 +122,9 @@ def _own_links(folder: Path) -> Iterator[tuple[str, str]]:
             waiting += path.iterdir()
 
 
-def _case_key(case: Case) -> str:
+def _image_key(case: Case, image: Case | Channel) -> str:
     grid = json.dumps([case.shape, case.spacing])
-    return _key("image", case.case_id, case.image, case.image_absolute, grid)
+    return _key("image", case.case_id, image.image, image.image_absolute, grid)
 
 
 def _key(*parts: str) -> str:

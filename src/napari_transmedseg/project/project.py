@@ -13,6 +13,8 @@ from napari_transmedseg.imaging.geometry import require_same_space
 from napari_transmedseg.imaging.io import open_image, read_labels, write_labels
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project import case_files
+from napari_transmedseg.project.channel_files import require_present
+from napari_transmedseg.project.image_sources import ImageSource
 from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
 from napari_transmedseg.project.links import check_links, remember_cases
 from napari_transmedseg.project.lock import ProjectLock
@@ -46,7 +48,7 @@ class Project(RestorableCohort):
         cls,
         folder: str | Path,
         *,
-        images: Iterable[str | Path],
+        images: Iterable[str | Path | ImageSource],
         classes: Sequence[str],
         plane: Plane = "auto",
         options: ImportOptions = NO_CHOICE,
@@ -58,13 +60,15 @@ class Project(RestorableCohort):
         folder
             New or existing folder without a project.
         images
-            Image files, and folders that are searched; DICOM too.
+            Image files, and folders that are searched; DICOM too. Cases of several images: by
+            `options.channels`, or one by one with `channel_case`.
         classes
             Names of the structures; values are 1, 2, … in this order, background is 0.
         plane
             Plane in which slices are cut; `auto` takes the plane of acquisition.
         options
-            What to do with 4-D images, several DICOM series, and images of unknown place.
+            What to do with 4-D images, several DICOM series, channels, and images of unknown
+            place.
 
         Raises
         ------
@@ -172,15 +176,17 @@ class Project(RestorableCohort):
         self.flush()
         cases = []
         for case in self.cases:
-            path = self.image_path(case.case_id)
-            case_files.check_present(case, path)
+            paths = self.image_paths(case.case_id)
+            for path in paths:
+                require_present(case, path)
             annotation = self._known_annotation(case.case_id)
             cases.append(
                 TrainingCase(
                     case_id=case.case_id,
-                    load=partial(case_files.load_case, case, path),
+                    load=partial(case_files.load_case, case, *paths),
                     annotation=annotation,
                     domain=case.domain,
+                    channels=case.channel_names,
                 )
             )
         return cases
@@ -201,11 +207,11 @@ class Project(RestorableCohort):
         return path
 
     def prediction(self, case_id: str, run_id: str | None = None) -> LabelMap | None:
-        """Read what a run predicted; without an id the latest run that predicted this case."""
+        """Read what a run predicted; without an id the latest that did and is not discarded."""
         runs = [self.run(run_id)] if run_id is not None else list(reversed(self.runs))
         for run in runs:
             path = self.prediction_path(run.run_id, case_id)
-            if path.exists():
+            if path.exists() and (run_id is not None or not run.is_discarded):
                 geometry = self.geometry(case_id)
                 place = open_image(path).geometry  # before voxels take memory
                 require_same_space(geometry, place, str(path), f"the image of {case_id}")

@@ -122,6 +122,18 @@ class Run:
         path = self.folder / "checkpoints" / "last.pt"
         return path if path.is_file() else None
 
+    @property
+    def is_discarded(self) -> bool:
+        """Whether a person wants nothing more of it; its files stay until they are deleted."""
+        try:
+            return bool(self.details().get("discarded", False))
+        except ProjectError:  # unreadable: whoever uses it is told
+            return False
+
+    def set_discarded(self, is_discarded: bool) -> None:
+        """Discard the run, or take it back."""
+        self.write_details({**self.details(), "discarded": is_discarded})
+
     def require_checkpoint(self) -> Path:
         """Last good checkpoint.
 

@@ -7,7 +7,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from napari_transmedseg.errors import DamagedFileError, ProjectError
 from napari_transmedseg.imaging.atomic import write_bytes
@@ -17,7 +24,7 @@ from napari_transmedseg.project.migrations import migrated
 PROJECT_FILE = "project.json"
 BACKUP_FILE = "project.backup.json"
 """The same once more, for when the other one is damaged."""
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MAX_CLASSES = 255
 
 _PALETTE = (
@@ -42,8 +49,27 @@ class SegmentationClass(BaseModel):
     color: Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 
 
+class Channel(BaseModel):
+    """A further image of a case, which lies on the voxels of its first one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    """Such as T2 or FLAIR; distinct within the case."""
+    image: str
+    """Path, as in `Case`."""
+    image_absolute: str = ""
+    """As in `Case`."""
+    series: str = ""
+    """As in `Case`."""
+    frame: int | None = None
+    """As in `Case`."""
+    resampled: bool = False
+    """It lies on another grid and is brought onto the first image's whenever it is read."""
+
+
 class Case(BaseModel):
-    """One image of the cohort, with the facts of its header."""
+    """One image of the cohort, with the facts of its header, and its further channels."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -71,12 +97,29 @@ class Case(BaseModel):
     """Voxels along I, P, L."""
     spacing: tuple[Spacing, Spacing, Spacing]
     """Voxel size in mm along I, P, L."""
+    channel: str = ""
+    """Name of the image where the case has further channels."""
+    further: tuple[Channel, ...] = ()
+    """Channels after the first; the network takes them all, in this order."""
 
     @field_validator("case_id")
     @classmethod
     def _safe(cls, case_id: str) -> str:
         check_case_id(case_id)
         return case_id
+
+    @model_validator(mode="after")
+    def _named(self) -> Case:
+        if self.further:
+            check_channel_names(self.channel_names)
+        return self
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Names of all channels in their order; empty for a single image."""
+        if not self.further:
+            return ()
+        return (self.channel, *(channel.name for channel in self.further))
 
 
 class ProjectFile(BaseModel):
@@ -216,6 +259,27 @@ def check_class_names(names: Sequence[str]) -> None:
         )
 
 
+def check_channel_names(names: Sequence[str]) -> None:
+    """Check that channels have names, each its own, that settings can refer to.
+
+    Raises
+    ------
+    ProjectError
+    """
+    plain = [name.strip().casefold() for name in names]
+    for name, key in zip(names, plain, strict=True):
+        if not key or not name.isprintable() or any(mark in name for mark in "=,:"):
+            raise ProjectError(
+                f"Expected a name for each channel without '=', ',' and ':', found {name!r}; call "
+                "it T1 or FLAIR, for example."
+            )
+        if plain.count(key) > 1:
+            raise ProjectError(
+                f"Expected every channel of a case once, found {name!r} {plain.count(key)} times; "
+                "give each its own name."
+            )
+
+
 def check_distinct(cases: Iterable[Case]) -> None:
     """Refuse two cases whose files would have the same name, upper and lower case alike.
 
@@ -260,8 +324,8 @@ def stored_path(path: Path, folder: Path) -> tuple[str, str]:
     return relative, absolute.as_posix()
 
 
-def find_image(case: Case, folder: Path) -> Path:
-    """Where the image is; where it should be if it is nowhere."""
+def find_image(case: Case | Channel, folder: Path) -> Path:
+    """Where the (first) image is; where it should be if it is nowhere."""
     expected = Path(os.path.normpath(Path(os.path.abspath(folder)) / case.image))
     if not expected.exists() and case.image_absolute and Path(case.image_absolute).exists():
         return Path(case.image_absolute)

@@ -1,6 +1,7 @@
 """What a project holds, what it lacks, and what would help, as plain values."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from napari_transmedseg.engine.events import DiceReport, StepReport, TrainingFinished
@@ -23,6 +24,7 @@ def project_status(project: Project) -> dict[str, Any]:
             {"value": item.value, "name": item.name, "color": item.color}
             for item in project.classes
         ],
+        "channels": list(project.channel_names),
         "cases": cases,
         "runs": [_run_status(run) for run in project.runs],
         "advice": [*_missing_images(cases), *_without_annotation(cases),
@@ -36,7 +38,13 @@ def _case_status(project: Project, case: Case) -> dict[str, Any]:
         "case": case.case_id,
         "domain": case.domain,
         "image": str(project.image_path(case.case_id)),
-        "image_found": project.image_path(case.case_id).exists(),
+        "image_found": all(path.exists() for path in project.image_paths(case.case_id)),
+        "channels": [
+            {"name": name, "image": str(path)}
+            for name, path in zip(
+                case.channel_names, project.image_paths(case.case_id), strict=False
+            )
+        ],
         "size": list(case.shape),
         "spacing_mm": list(case.spacing),
         "num_slices": case.shape[project.slice_axis],
@@ -48,7 +56,7 @@ def _case_status(project: Project, case: Case) -> dict[str, Any]:
 def _latest_prediction(project: Project, case_id: str) -> str | None:
     for run in reversed(project.runs):
         path = project.folder / "predictions" / run.run_id / f"{case_id}.nii.gz"
-        if path.is_file():
+        if path.is_file() and not run.is_discarded:
             return run.run_id
     return None
 
@@ -62,7 +70,7 @@ def _run_status(run: Run) -> dict[str, Any]:
     return {
         "run": run.run_id,
         "method": _method(run),
-        "state": ends[-1].reason if ends else "unfinished",
+        "state": "discarded" if run.is_discarded else ends[-1].reason if ends else "unfinished",
         "steps": 0 if last is None else last.step,
         "elapsed_s": 0.0 if last is None else last.elapsed_s,
         "dice": _mean(dice[-1].annotated) if dice else None,
@@ -84,9 +92,10 @@ def _mean(dice: Mapping[str, float | None]) -> float | None:
 
 def _missing_images(cases: list[dict[str, Any]]) -> list[str]:
     return [
-        f"The image of '{case['case']}' is missing at {case['image']}; put it back."
+        f"The image of '{case['case']}' is missing at {path}; put it back."
         for case in cases
-        if not case["image_found"]
+        for path in (case["image"], *(one["image"] for one in case["channels"][1:]))
+        if not case["image_found"] and not Path(path).exists()
     ]
 
 

@@ -211,7 +211,7 @@ def _predict(
         if control is not None and control.stop_requested:
             return
         prediction = predictor.predict_volume(
-            load_case(project.case(case_id), project.image_path(case_id))
+            load_case(project.case(case_id), *project.image_paths(case_id))
         )
         path = project.save_prediction(run.run_id, case_id, prediction.labels)
         _write_scores(project, run, case_id, prediction.uncertainty_IPL)
