@@ -32,7 +32,7 @@ _SPACING_TOLERANCE = 1e-3
 
 
 def read_cases(
-    paths: Iterable[str | Path],
+    paths: Iterable[str | Path | ImageSource],
     folder: Path,
     known: Sequence[Case] = (),
     options: ImportOptions = NO_CHOICE,
@@ -42,7 +42,8 @@ def read_cases(
     Parameters
     ----------
     paths
-        Files, and folders that are searched; the project's own masks are not images.
+        Files, and folders that are searched; the project's own masks are not images. Images
+        whose id, series and frame are decided already come as `ImageSource`.
     folder
         Project folder.
     known
@@ -60,8 +61,11 @@ def read_cases(
     base = Path(os.path.abspath(folder))
     own = [base / name for name in OWN_FOLDERS]
     present = {source_of(case, find_image(case, folder)).address for case in known}
+    asked = list(paths)
+    named = [one for one in asked if isinstance(one, ImageSource)]
+    others = [one for one in asked if not isinstance(one, ImageSource)]
     found = []
-    for source in find_sources(paths, options, leave_out=own):
+    for source in [*find_sources(others, options, leave_out=own), *named]:
         if source.address not in present:
             present.add(source.address)
             found.append(source)
@@ -99,6 +103,7 @@ def describe(
         modality=image.modality,
         description=image.description,
         notes=image.notes,
+        domain=source.domain,
         shape=geometry.display_shape,
         spacing=geometry.display_spacing,
     )

@@ -17,6 +17,7 @@ from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.imaging.volume import Volume
 from napari_transmedseg.project import case_files
+from napari_transmedseg.project.image_sources import ImageSource
 from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
 from napari_transmedseg.project.lock import ProjectLock
 from napari_transmedseg.project.schema import (
@@ -88,7 +89,7 @@ class Cohort:
         self._update(config={key: value for key, value in given.items() if value != default[key]})
 
     def add_images(
-        self, paths: Iterable[str | Path], options: ImportOptions = NO_CHOICE
+        self, paths: Iterable[str | Path | ImageSource], options: ImportOptions = NO_CHOICE
     ) -> list[Case]:
         """Add images, and those in folders; what is in the project already is left alone.
 

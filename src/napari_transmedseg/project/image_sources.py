@@ -28,6 +28,8 @@ class ImageSource:
     """Key of the DICOM series; empty for files."""
     frame: int | None = None
     """Frame of 4-D data."""
+    domain: str = ""
+    """Site or scanner, where it is known."""
 
     @property
     def address(self) -> tuple[str, str, int | None]:

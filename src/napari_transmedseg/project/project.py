@@ -14,6 +14,7 @@ from napari_transmedseg.imaging.io import read_labels, write_labels
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project import case_files
 from napari_transmedseg.project.annotated import AnnotatedCohort
+from napari_transmedseg.project.image_sources import ImageSource
 from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
 from napari_transmedseg.project.lock import ProjectLock
 from napari_transmedseg.project.schema import (
@@ -45,7 +46,7 @@ class Project(AnnotatedCohort):
         cls,
         folder: str | Path,
         *,
-        images: Iterable[str | Path],
+        images: Iterable[str | Path | ImageSource],
         classes: Sequence[str],
         plane: Plane = "auto",
         options: ImportOptions = NO_CHOICE,
@@ -57,7 +58,8 @@ class Project(AnnotatedCohort):
         folder
             New or existing folder without a project.
         images
-            Image files, and folders that are searched; DICOM too.
+            Image files, and folders that are searched; DICOM too. An `ImageSource` says the id,
+            series and frame itself.
         classes
             Names of the structures; values are 1, 2, … in this order, background is 0.
         plane
