@@ -27,12 +27,13 @@ def scripted_training(
     class_names: tuple[str, ...] = ("ring", "core"),
     steps: int = 30,
     step_s: float = 0.01,
+    run_id: str = "run-001",
     slice_axis: int = 0,
 ) -> Iterator[TrainingEvent]:
     """Events of a training of `steps` steps that honours stop, pause and the watched slice."""
     start = time.monotonic()
     yield TrainingStarted(
-        run_id="run-001", device="cpu", network="UNet", num_labeled_slices=12,
+        run_id=run_id, device="cpu", network="UNet", num_labeled_slices=12,
         num_unlabeled_slices=68, notes=("12 slices are labeled, 68 are not.",),
     )  # fmt: skip
     step, reason = 0, "budget"

@@ -107,6 +107,16 @@ def image_layer_data(volume: Volume) -> LayerData:
     return volume.array, options, "image"
 
 
+def further_layer_data(volume: Volume, case_id: str) -> list[LayerData]:
+    """Hidden image layers of the channels after the first, called `<case> <channel>`."""
+    layers = []
+    for name, array in zip(volume.channel_names[1:], volume.further, strict=True):
+        channel = Volume(array=array, geometry=volume.geometry, name=f"{case_id} {name}")
+        data, options, kind = image_layer_data(channel)
+        layers.append((data, options | {"visible": False}, kind))
+    return layers
+
+
 def labels_layer_data(
     label_map: LabelMap, *, name: str, colors: Mapping[int, str] | None = None
 ) -> LayerData:

@@ -14,6 +14,7 @@ from napari_transmedseg.layer_data import (
     METADATA_KEY,
     class_colormap,
     differing_slices,
+    further_layer_data,
     image_layer_data,
     labels_layer_data,
     placement,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class CaseLayers:
-    """The layers of the case on screen: image, labels, pseudo-label, uncertainty.
+    """The layers of the case on screen: images, labels, pseudo-label, uncertainty.
 
     Holds layer objects, not names. The labels are the person's and are never replaced:
     whatever a program changes in them is one undo step. Lives on the main thread.
@@ -42,6 +43,7 @@ class CaseLayers:
         self._axis = 0
         self._index = -1
         self._image: Any = None
+        self._further: list[Any] = []
         self._labels: Any = None
         self._pseudo_label: Any = None
         self._uncertainty: Any = None
@@ -171,6 +173,11 @@ class CaseLayers:
         if layer is not None:
             layer.visible, layer.opacity = visible, opacity
 
+    def set_filled(self, is_filled: bool) -> None:
+        """Fill the classes of the pseudo-label, or outline them."""
+        if self._pseudo_label is not None:
+            self._pseudo_label.contour = 0 if is_filled else 1
+
     def set_colors(self, colors: Mapping[int, str]) -> None:
         """Colour labels and pseudo-labels."""
         for layer in (self._labels, self._pseudo_label):
@@ -180,6 +187,10 @@ class CaseLayers:
     def _add_image(self, volume: Volume, case_id: str) -> None:
         data, options, _ = image_layer_data(volume)
         self._image = self._viewer.add_image(data, **(options | {"name": case_id}))
+        self._further = [
+            self._viewer.add_image(data, **options)
+            for data, options, _ in further_layer_data(volume, case_id)
+        ]
 
     def _add_overlays(
         self, case_id: str, colors: Mapping[int, str], prediction: LabelMap | None
@@ -218,6 +229,7 @@ class CaseLayers:
         for layer in old:
             layer.name = f"{layer.name} (closing)"
         self._image = self._labels = self._pseudo_label = self._uncertainty = None
+        self._further = []
         self._index = -1
         return old
 
@@ -232,7 +244,8 @@ class CaseLayers:
             self._labels.events.set_data.disconnect(self._on_redrawn)
 
     def _ours(self) -> list[Any]:
-        layers = (self._image, self._uncertainty, self._pseudo_label, self._labels)
+        overlays = (self._uncertainty, self._pseudo_label, self._labels)
+        layers = (self._image, *self._further, *overlays)
         return [layer for layer in layers if layer is not None]
 
     def _report(self, index: int) -> None:

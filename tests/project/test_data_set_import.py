@@ -3,13 +3,14 @@
 import json
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from cohorts import GEOMETRY, disc_classes, make_cohort, save_classes
 from small_files import write_nifti
 
 from napari_transmedseg.cli.main import main
-from napari_transmedseg.errors import DataSetError, GeometryError, ProjectError
+from napari_transmedseg.errors import ConfigError, DataSetError, GeometryError, ProjectError
 from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.imaging.io import write_labels
 from napari_transmedseg.imaging.volume import LabelMap
@@ -117,38 +118,71 @@ def test_what_the_data_set_ignores_is_unknown(decathlon: Path, tmp_path: Path) -
         np.testing.assert_array_equal(known[5], (array[5] == 1) | (array[5] == 2))
 
 
-@pytest.mark.parametrize("numbered", [True, False])
-def test_one_of_several_channels_is_chosen(tmp_path: Path, numbered: bool) -> None:
+@pytest.fixture(params=["numbered files", "frames"])
+def two_channels(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A case of T1 and T2; where files are numbered, another one lacks its T1."""
     root = tmp_path / "set"
     names = {"0": "T1", "1": "T2"}
     content = {"labels": {"background": 0, "a": 1, "b": 2}, "channel_names": names}
     root.mkdir()
     (root / "dataset.json").write_text(json.dumps(content))
     write_nifti(root / "labelsTr/p.nii.gz", label=True)
-    for channel in range(2) if numbered else ():
-        write_nifti(root / f"imagesTr/p_000{channel}.nii.gz", seed=channel)
-    if numbered:
-        write_nifti(root / "imagesTr/q_0001.nii.gz")
-    else:
+    if request.param == "frames":
         write_nifti(root / "imagesTr/p.nii.gz", frames=2)
+    else:
+        for name, seed in (("p_0000", 0), ("p_0001", 1), ("q_0001", 2)):
+            write_nifti(root / f"imagesTr/{name}.nii.gz", seed=seed)
+    return root
 
+
+def stored(root: Path, channel: int) -> np.ndarray:
+    """A channel of the case as nibabel reads it."""
+    if (root / "imagesTr/p.nii.gz").exists():
+        return nib.load(root / "imagesTr/p.nii.gz").get_fdata()[..., channel]
+    return nib.load(root / f"imagesTr/p_000{channel}.nii.gz").get_fdata()
+
+
+def test_channels_are_a_choice(two_channels: Path, tmp_path: Path) -> None:
     with pytest.raises(DataSetError, match=r"found 2 for each case: 0 T1, 1 T2; .*--frame 0"):
-        project_from_data_set(tmp_path / "none", root)
+        project_from_data_set(tmp_path / "none", two_channels)
     with pytest.raises(DataSetError, match="0 T1, 1 T2, found 2"):
         options = DataSetOptions(images=ImportOptions(frame=2))
-        project_from_data_set(tmp_path / "none", root, options)
+        project_from_data_set(tmp_path / "none", two_channels, options)
+    with pytest.raises(ConfigError, match="names for 2 channels"):
+        options = DataSetOptions(images=ImportOptions(frame="channels", channels=("x",)))
+        project_from_data_set(tmp_path / "none", two_channels, options)
     assert not (tmp_path / "none").exists()
 
+
+def test_one_of_several_channels_can_be_taken(two_channels: Path, tmp_path: Path) -> None:
     options = DataSetOptions(images=ImportOptions(frame=1))
-    project, summary = project_from_data_set(tmp_path / "study", root, options)
+    project, summary = project_from_data_set(tmp_path / "study", two_channels, options)
     with project:
-        (case,) = project.cases
-        assert case.case_id == "p"
-        assert case.image.endswith("p_0001.nii.gz" if numbered else "p.nii.gz")
-        assert case.frame == (None if numbered else 1)
         assert summary.annotated == ("p",)
+        volume = project.volume("p")
+        np.testing.assert_array_equal(
+            volume.geometry.to_source(volume.array), stored(two_channels, 1)
+        )
     assert any("only 'T2' is used" in note for note in summary.notes)
-    assert any("(q)" in note for note in summary.notes) is numbered
+    lacking = any("(q)" in note for note in summary.notes)
+    assert lacking is (two_channels / "imagesTr/q_0001.nii.gz").exists()
+
+
+@pytest.mark.parametrize("names", [(), ("first", "second")])
+def test_all_channels_of_a_case_can_be_taken(
+    two_channels: Path, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    options = DataSetOptions(images=ImportOptions(frame="channels", channels=names))
+    project, summary = project_from_data_set(tmp_path / "study", two_channels, options)
+    with project:
+        assert summary.annotated == ("p",)
+        assert project.channel_names == (names or ("T1", "T2"))
+        volume = project.volume("p")
+        for channel, array in enumerate(volume.channels):
+            np.testing.assert_array_equal(
+                volume.geometry.to_source(array), stored(two_channels, channel)
+            )
+    assert not any("only" in note for note in summary.notes)
 
 
 def test_class_names_must_come_from_somewhere(tmp_path: Path) -> None:

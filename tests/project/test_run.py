@@ -17,8 +17,10 @@ from napari_transmedseg.engine.events import (
     TrainingFinished,
 )
 from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.project.continuing import Continuation, continuation_of
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.run import Run, event_as_dict
+from napari_transmedseg.project.status import project_status
 
 FINISHED = TrainingFinished(
     step=9, reason="budget", elapsed_s=1.5, self_training_steps=3, sentence="Done."
@@ -131,6 +133,34 @@ def test_the_latest_trained_run_is_taken_not_the_latest(project: Project, run: R
     (run.folder / "checkpoints" / "last.pt").write_bytes(b"weights")
     project.new_run(TrainingConfig())
     assert project.trained_run().run_id == "run-001"
+
+
+def test_a_discarded_run_is_used_no_more_until_it_is_taken_back(project: Project) -> None:
+    for _ in range(2):
+        made = project.new_run(TrainingConfig())
+        (made.folder / "checkpoints" / "last.pt").write_bytes(b"weights")
+        project.save_prediction(made.run_id, "a", project.annotation("a"))
+    project.discard_run("run-002")
+    assert project.trained_run().run_id == "run-001"
+    assert continuation_of(project).warm_start == "run-001"
+    assert project_status(project)["runs"][1]["state"] == "discarded"
+    assert project_status(project)["cases"][0]["prediction"] == "run-001"
+    project.discard_run("run-001")
+    assert continuation_of(project) == Continuation()
+    assert project.prediction("a") is None
+    project.discard_run("run-002", is_discarded=False)
+    assert project.trained_run().run_id == "run-002"
+    assert project.prediction("a") is not None
+
+
+def test_only_discarded_runs_are_deleted_with_their_predictions(project: Project, run: Run) -> None:
+    project.save_prediction(run.run_id, "a", project.annotation("a"))
+    with pytest.raises(ProjectError, match="discard it first"):
+        project.delete_run(run.run_id)
+    project.discard_run(run.run_id)
+    project.delete_run(run.run_id)
+    assert project.runs == ()
+    assert not (project.folder / "predictions" / run.run_id).exists()
 
 
 def test_a_project_without_runs_says_so(project: Project) -> None:

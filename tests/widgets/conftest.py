@@ -14,9 +14,11 @@ pytest.importorskip("napari")
 
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtWidgets import QApplication, QDialog, QWidget
 
 from napari_transmedseg.imaging.volume import LabelMap, Volume
+from napari_transmedseg.project.session import TRAINING_ACTIVITIES
+from napari_transmedseg.widgets.preflight_dialog import PreflightDialog
 
 
 @pytest.fixture
@@ -63,6 +65,22 @@ class Driver:
         assert button.isEnabled(), f"'{button.text()}' is greyed out"
         QTest.mouseClick(button, Qt.MouseButton.LeftButton)
         QApplication.processEvents()
+
+    def train(self) -> None:
+        """Press Start, and Start again where the pre-flight asks about slices in progress."""
+        self.click(self.widget.loop.train.start)
+        self.wait(lambda: bool(self.dialogs(PreflightDialog)) or self.is_training, 60)
+        for dialog in self.dialogs(PreflightDialog):
+            QTest.mouseClick(dialog.start, Qt.MouseButton.LeftButton)
+        self.wait(lambda: self.is_training)
+
+    @property
+    def is_training(self) -> bool:
+        return self.widget.session.activity in TRAINING_ACTIVITIES
+
+    def dialogs(self, kind: type[QDialog]) -> list[Any]:
+        """Dialogs of a kind that are on screen."""
+        return [one for one in self.widget.findChildren(kind) if one.isVisible()]
 
     def press(self, key: Qt.Key, modifier=Qt.KeyboardModifier.NoModifier) -> None:
         """Press a key over the canvas."""

@@ -143,7 +143,7 @@ def test_removed_labels_layer_comes_back(open_driver):
 
 def test_training_uses_all_cores_but_one(open_driver, scripted, monkeypatch):
     monkeypatch.setattr("napari_transmedseg.widgets.tasks.gui_threads", lambda: 3)
-    open_driver.click(open_driver.widget.loop.train.start)
+    open_driver.train()
     assert scripted[0].threads == 3
 
 
@@ -159,7 +159,7 @@ def test_out_of_memory_arrives_as_a_dialog_and_training_can_start_again(
 
     monkeypatch.setattr(training, "train", out_of_memory)
     driver.click(loop.train.start)
-    driver.wait(lambda: bool(dialogs(driver.widget)))
+    driver.wait(lambda: bool(dialogs(driver.widget)), 60)
     (dialog,) = dialogs(driver.widget)
     assert "enough memory" in dialog.text()
     assert "CUDA out of memory" in dialog.text()
@@ -202,7 +202,7 @@ def test_closing_during_training_stops_it_and_saves(open_driver, scripted, tiny_
     index = driver.widget.annotator.layers.slice_index
     driver.choose_class(0)
     driver.drag(*STROKE)
-    driver.click(driver.widget.loop.train.start)
+    driver.train()
     driver.wait(lambda: driver.widget.session.activity is Activity.TRAINING)
     assert len(training_threads()) == 1
     if way == "dock":
@@ -219,8 +219,8 @@ def test_closing_during_training_stops_it_and_saves(open_driver, scripted, tiny_
 def test_settings_of_the_form_reach_the_training(open_driver, scripted):
     driver, box = open_driver, open_driver.widget.loop.train
     driver.click(box.advanced_section.heading)
-    box.advanced.method.setCurrentText("bcp")
-    driver.click(box.start)
+    box.advanced.form.editors["method"].native.setCurrentText("bcp")
+    driver.train()
     assert isinstance(scripted[0], TrainingConfig)
     assert scripted[0].method == "bcp"
     assert scripted[0].minutes == 10

@@ -50,7 +50,7 @@ def history():
     [
         pytest.param(BudgetEdit, Budget(3, "minutes"), id="minutes"),
         pytest.param(BudgetEdit, Budget(500, "steps"), id="steps"),
-        pytest.param(OverlayEdit, Overlay(False, 0.25, True, 1.0), id="overlay"),
+        pytest.param(OverlayEdit, Overlay(False, 0.25, True, 1.0, True), id="overlay"),
         pytest.param(ExportBox, ExportChoice("/masks", True), id="export"),
     ],
 )
@@ -88,9 +88,9 @@ def test_weights_that_the_method_lacks_are_greyed_out(qtbot):
     widget = AdvancedEdit()
     qtbot.addWidget(widget)
     with qtbot.waitSignal(widget.valueChanged):
-        widget.method.setCurrentText("graphcl")
-    assert widget.graph_weight.isEnabled()
-    assert not widget.tsa_weight.isEnabled()
+        widget.form.editors["method"].native.setCurrentText("graphcl")
+    assert widget.form.editors["graph_weight"].native.isEnabled()
+    assert not widget.form.editors["tsa_weight"].native.isEnabled()
     assert widget.value()["tsa_weight"] is None
 
 
@@ -109,10 +109,10 @@ def test_budget_by_keyboard_becomes_a_config(qtbot):
 @pytest.mark.parametrize(
     ("activity", "enabled"),
     [
-        pytest.param(Activity.IDLE, {"start"}, id="idle"),
-        pytest.param(Activity.PREPARING, {"stop"}, id="preparing"),
-        pytest.param(Activity.TRAINING, {"pause", "stop"}, id="training"),
-        pytest.param(Activity.PAUSED, {"resume", "stop"}, id="paused"),
+        pytest.param(Activity.IDLE, {"start", "check"}, id="idle"),
+        pytest.param(Activity.PREPARING, {"stop", "discard"}, id="preparing"),
+        pytest.param(Activity.TRAINING, {"pause", "stop", "discard"}, id="training"),
+        pytest.param(Activity.PAUSED, {"resume", "stop", "discard"}, id="paused"),
         pytest.param(Activity.STOPPING, set(), id="stopping"),
         pytest.param(Activity.EXPORTING, set(), id="exporting"),
     ],
@@ -121,7 +121,8 @@ def test_buttons_offer_what_can_be_asked_for(qtbot, activity, enabled):
     box = TrainBox()
     qtbot.addWidget(box)
     box.set_activity(activity)
-    buttons = {name: getattr(box, name) for name in ("start", "pause", "resume", "stop")}
+    names = ("check", "start", "pause", "resume", "stop", "discard")
+    buttons = {name: getattr(box, name) for name in names}
     assert {name for name, button in buttons.items() if button.isEnabled()} == enabled
 
 

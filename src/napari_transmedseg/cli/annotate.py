@@ -7,6 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from napari_transmedseg.cli.console import Switch, make_table, out, print_advice
+from napari_transmedseg.cli.opening import TakeOver, open_project
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +39,15 @@ class Annotate:
     or names in the order of their priority; the overlapped voxels are told. Without: refused."""
     replace: Switch = False
     """Replace what was annotated before on the slices that are brought in."""
+    take_over: TakeOver = False
 
     def run(self) -> int:
         """Import the label maps and list what was taken."""
         from napari_transmedseg.imaging.overlap import parse_overlap
         from napari_transmedseg.project.annotate import annotate_from_labels
         from napari_transmedseg.project.label_classes import parse_mapping
-        from napari_transmedseg.project.project import Project
 
-        with Project.open(self.project) as project:
+        with open_project(self.project, take_over=self.take_over) as project:
             summary = annotate_from_labels(
                 project,
                 self.from_labels,

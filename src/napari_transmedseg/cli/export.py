@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from napari_transmedseg.cli.console import Switch, out, print_json
+from napari_transmedseg.cli.opening import open_project
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +43,8 @@ class Export:
     def run(self) -> int:
         """Export all cases and say where the masks are."""
         from napari_transmedseg.project.export import ExportOptions, export
-        from napari_transmedseg.project.project import Project
 
-        with Project.open(self.project, read_only=True) as project:
+        with open_project(self.project, read_only=True) as project:
             exported = export(
                 project,
                 self.out,

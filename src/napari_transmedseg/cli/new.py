@@ -45,9 +45,15 @@ class New:
     """Plane of the slices; `auto`: the one in which most cases were acquired."""
     series: Annotated[tuple[str, ...], arg(metavar="KEY...")] = ()
     """Keys of DICOM series where a folder holds several (`transmedseg info FOLDER`), or `all`."""
-    frame: Annotated[str | None, arg(metavar="N|all")] = None
-    """Frame or channel of 4-D images, from 0; `all`: each becomes a case. Of a data set with
-    several channels: which one is used."""
+    frame: Annotated[str | None, arg(metavar="N|all|channels")] = None
+    """Frame or channel of 4-D images, from 0; `all`: each becomes a case; `channels`: all of them
+    are the channels of one case. Of a data set: the one channel that is used, or `channels`."""
+    channels: Annotated[tuple[str, ...], arg(metavar="NAME...")] = ()
+    """Several images per case: how their names end, such as `t1 t2 flair`, or NAME=END, such as
+    `t1=_0000 t2=_0001`; `auto`: all of _0000, _0001, ... as nnU-Net has them. The first is shown
+    and gives the grid. With `--frame channels`: their names."""
+    resample_channels: Switch = False
+    """Bring channels that lie on another grid onto that of their case's first image."""
     confirm_spacing: Switch = False
     """Vouch for the voxel size of images that do not say where they lie."""
     anonymous_ids: Switch = False
@@ -67,6 +73,8 @@ class New:
             series=self.series,
             confirm_spacing=self.confirm_spacing,
             anonymous_ids=self.anonymous_ids,
+            channels=self.channels,
+            resample_channels=self.resample_channels,
         )
         if self.data_set is not None:
             self._from_data_set(self.data_set, options)
@@ -76,6 +84,7 @@ class New:
 
     def _from_images(self, options: ImportOptions) -> None:
         from napari_transmedseg.imaging.data_sets import quick_layout
+        from napari_transmedseg.project.channel_groups import channels_left_out
         from napari_transmedseg.project.image_sources import labels_left_out, series_left_out
         from napari_transmedseg.project.project import Project
 
@@ -100,6 +109,13 @@ class New:
                     [
                         f"{len(labels)} files are named like label maps and are no cases, such as "
                         f"{labels[0].name}; bring them in with transmedseg annotate."
+                    ]
+                )
+            if others := channels_left_out(self.images, options):
+                print_advice(
+                    [
+                        f"{len(others)} files are none of the channels and were left out, such as "
+                        f"{others[0].name}."
                     ]
                 )
             out().print(f"Next: transmedseg annotate {self.project} --from-labels PATH")
@@ -140,6 +156,7 @@ class New:
 
 def _tell(project: Project, notes: Iterable[str]) -> None:
     listed = ", ".join(f"{item.value} {item.name}" for item in project.classes)
-    out().print(f"{project.folder}: {len(project.cases)} cases, classes {listed}.")
+    seen = f", channels {', '.join(project.channel_names)}" if project.channel_names else ""
+    out().print(f"{project.folder}: {len(project.cases)} cases, classes {listed}{seen}.")
     print_advice(f"{case.case_id}: {note}" for case in project.cases for note in case.notes)
     print_advice(notes)

@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -64,6 +64,11 @@ class TrainingView:
     ) -> None:
         self._bar.stop()
 
+    def tell(self, sentences: Iterable[str]) -> None:
+        """Print sentences before the first event; the events will not repeat them."""
+        for sentence in sentences:
+            self._say(sentence, once=True)
+
     def show(self, event: TrainingEvent) -> None:
         """Take one event in."""
         match event:
@@ -73,7 +78,7 @@ class TrainingView:
                     f"slices, {event.num_unlabeled_slices} without annotation."
                 )
                 for note in event.notes:
-                    self._say(note)
+                    self._say(note, once=True)
             case StepReport():
                 self._show_step(event)
             case DiceReport():

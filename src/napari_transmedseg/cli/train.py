@@ -2,15 +2,19 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from napari_transmedseg.cli.console import Switch, err, print_json
 from napari_transmedseg.cli.interrupt import stop_on_interrupt
+from napari_transmedseg.cli.opening import TakeOver, open_project
 from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.engine.events import SlicePrediction, TrainingEvent
+
+if TYPE_CHECKING:
+    from napari_transmedseg.project.project import Project
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,7 @@ class Train:
     """Go on with this run where it stopped."""
     warm_start: Annotated[str | None, arg(metavar="RUN")] = None
     """Begin a new run with what this run learned, after corrections."""
+    take_over: TakeOver = False
     json: Switch = False
     """Print one JSON line per event."""
 
@@ -34,12 +39,13 @@ class Train:
         """Train, show the progress, and say what comes next."""
         from napari_transmedseg.cli.main import INTERRUPTED
         from napari_transmedseg.cli.progress import TrainingView
-        from napari_transmedseg.project.project import Project
         from napari_transmedseg.project.training import train
 
         control = TrainingControl()
-        with Project.open(self.project) as project:
+        with open_project(self.project, take_over=self.take_over) as project:
             with stop_on_interrupt(control), TrainingView(quiet=self.json) as view:
+                if not self.json and self.resume is None:
+                    view.tell(self._preflight(project))
                 for event in train(
                     project,
                     self.config,
@@ -57,6 +63,13 @@ class Train:
         if not self.json:
             err().print(f"Next: transmedseg predict {self.project} --run {run_id}")
         return 0
+
+    def _preflight(self, project: "Project") -> list[str]:
+        """What the run learns from and needs; obstacles are left to the error that follows."""
+        from napari_transmedseg.project.preflight import preflight
+
+        found = preflight(project, self.config)
+        return [*found.of("fact"), *found.of("advice")] if found.is_clear else []
 
 
 def print_event(event: TrainingEvent) -> None:

@@ -71,6 +71,9 @@ class TrainingConfig:
     """Intensities below are set to this first (CT: HU); goes with `clip_high`."""
     clip_high: float | None = None
     """Intensities above are set to this first."""
+    clip_channels: str = ""
+    """Bounds of single channels, such as `ct=-125:275, pet=0:20`; the others keep `clip_low` and
+    `clip_high`."""
     largest_component: bool = True
     """Keep only the largest connected component of each class in pseudo-labels."""
     validation_share: Annotated[float, Ge(0), Le(0.5)] | None = None

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from napari_transmedseg.engine.channels import require_channels
 from napari_transmedseg.engine.checkpoint import load_checkpoint, plan_of
 from napari_transmedseg.engine.forward import run_network
 from napari_transmedseg.engine.machine import resolve_device
@@ -81,7 +82,14 @@ class Predictor:
 
         The window of the training is looked at first; where the structure reaches its border,
         the whole image is.
+
+        Raises
+        ------
+        TrainingError
+            If the volume's channels are not those of the training.
         """
+        what = volume.name or "an image"
+        require_channels(volume, self.plan.image_channels, what)
         space = self.plan.space
         probabilities = self._run(image_to_network(volume, space))
         if self._leaves_window(probabilities, volume.geometry):

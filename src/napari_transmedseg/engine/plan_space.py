@@ -29,6 +29,8 @@ _MIN_VOXELS = {2: 64 * 64, 3: 32 * 32 * 24}
 _VOXELS_PER_CORE_SECOND = {2: 18.0, 3: 170.0}
 """Voxels per second of budget and CPU core at which some 800 steps fit (measured with the
 default preset's batch on a 2.4 GHz core; a step costs in proportion to its voxels)."""
+_STEPS = 800
+"""Those steps."""
 _PATCHES_PER_WINDOW = {True: 2.0, False: 24.0}
 """Most patches' worth of voxels in a 3-D window, by whether time is short."""
 _ANISOTROPIC = 2.0
@@ -126,6 +128,11 @@ def affordable_voxels(config: TrainingConfig, device: str, dims: int = 2) -> flo
     seconds = 60 * (config.minutes or DEFAULT_MINUTES)
     affordable: float = _VOXELS_PER_CORE_SECOND[dims] * seconds * cores**0.8
     return min(most, max(_MIN_VOXELS[dims], affordable))
+
+
+def cpu_steps_per_second(voxels: float, cores: int, dims: int) -> float:
+    """Training steps per second on CPU cores, of the default preset on windows of that size."""
+    return _STEPS * _VOXELS_PER_CORE_SECOND[dims] * float(cores**0.8) / voxels
 
 
 def rounded_up(sides: Iterable[float], multiple: int) -> tuple[int, ...]:

@@ -92,7 +92,7 @@ def annotate_from_labels(
     ConfigError, GeometryError, ImageReadError, ProjectError
         With a sentence that names the file or the case.
     """
-    images = [project.image_path(case.case_id) for case in project.cases]
+    images = [path for case in project.cases for path in project.image_paths(case.case_id)]
     ids = [case.case_id for case in project.cases]
     pairing = pair_label_maps(Path(labels), ids, pattern=pattern, images=images)
     found = pairing.found

@@ -30,7 +30,7 @@ class Continuation:
 
 def continuation_of(project: Project) -> Continuation:
     """Look at the latest trained run of a project; loads no torch."""
-    trained = [run for run in project.runs if run.checkpoint is not None]
+    trained = project.trained_runs
     if not trained:
         return Continuation()
     run = trained[-1]

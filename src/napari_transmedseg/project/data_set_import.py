@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from napari_transmedseg.errors import DataSetError, TransMedSegError
+from napari_transmedseg.errors import ConfigError, DataSetError, TransMedSegError
 from napari_transmedseg.imaging.alignment import onto_same_grid
 from napari_transmedseg.imaging.data_sets import (
     DataSet,
@@ -24,8 +24,9 @@ from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.imaging.io import open_image
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project.case_files import source_of
+from napari_transmedseg.project.channel_groups import channel_case
 from napari_transmedseg.project.image_sources import ImageSource
-from napari_transmedseg.project.import_options import ALL, NO_CHOICE, ImportOptions
+from napari_transmedseg.project.import_options import AUTO, CHANNELS, NO_CHOICE, ImportOptions
 from napari_transmedseg.project.label_classes import UNKNOWN, map_classes
 from napari_transmedseg.project.project import Plane, Project
 
@@ -45,7 +46,7 @@ class DataSetOptions:
     plane: Plane = "auto"
     """Plane of the slices; `auto`: that of acquisition."""
     images: ImportOptions = NO_CHOICE
-    """Which channel of several, and what of images that do not say where they lie."""
+    """Which channels of several, and what of images that do not say where they lie."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +128,7 @@ def project_from_data_set(
 def open_data_set(data_set: Path, options: DataSetOptions) -> OpenedDataSet:
     """Read a data set's layout, and check that a project can be made of it; errors as above."""
     frame = options.images.frame
-    channel = frame if isinstance(frame, int) else 0
+    channel = frame if isinstance(frame, int) else None
     data = read_data_set(data_set, layout=options.layout, channel=channel)
     _require_files(data, data_set)
     _require_channel(data, options)
@@ -140,7 +141,7 @@ def open_data_set(data_set: Path, options: DataSetOptions) -> OpenedDataSet:
     return OpenedDataSet(
         data=replace(data, class_names=tuple(names)),
         options=options,
-        sources=tuple(_source_of(case, options) for case in data.cases),
+        sources=tuple(_source_of(case, data.channel_names, options) for case in data.cases),
     )
 
 
@@ -165,7 +166,7 @@ def create_project(folder: Path, opened: OpenedDataSet) -> Project:
 def take_labels(project: Project, opened: OpenedDataSet) -> Iterator[LabelsTaken]:
     """Bring the data set's label maps in as annotation, case by case."""
     by_address = {
-        source_of(case, project.image_path(case.case_id)).address: case.case_id
+        source_of(case, *project.image_paths(case.case_id)).address: case.case_id
         for case in project.cases
     }
     labeled = opened.labeled
@@ -197,21 +198,45 @@ def summary_of(opened: OpenedDataSet, events: Sequence[LabelsTaken]) -> DataSetS
     )
 
 
-def _source_of(case: DataSetCase, options: DataSetOptions) -> ImageSource:
-    """Image of a case as a project keeps it. The one place that knows about channels."""
+def _source_of(
+    case: DataSetCase, channel_names: Sequence[str], options: DataSetOptions
+) -> ImageSource:
+    """Image of a case as a project keeps it, or its images where all channels are asked for."""
     frame = options.images.frame if isinstance(options.images.frame, int) else None
-    image = case.images[0 if frame is None or len(case.images) == 1 else frame]
+    found = [_image_source(case, image, frame) for image in case.images]
+    if len(found) == 1:
+        return found[0]
+    if frame is not None:
+        return found[frame]
+    names = _chosen_names(channel_names, options.images)
+    return channel_case(case.case_id, dict(zip(names, found, strict=True)))
+
+
+def _image_source(case: DataSetCase, image: ImageFile, frame: int | None) -> ImageSource:
     series = _series_of(image)
-    if image.frame is None and frame is not None and len(case.images) == 1:
-        is_sequence = open_image(image.path, series=series).num_frames > 1
-        image = replace(image, frame=frame if is_sequence else None)
+    is_sequence = frame is not None and image.frame is None and (
+        open_image(image.path, series=series).num_frames > 1
+    )  # fmt: skip
     return ImageSource(
         path=Path(os.path.abspath(image.path)),
         case_id=case.case_id,
         series=series,
-        frame=image.frame,
+        frame=frame if is_sequence else image.frame,
         domain=case.domain,
     )
+
+
+def _chosen_names(channel_names: Sequence[str], options: ImportOptions) -> Sequence[str]:
+    """Names of all channels: those that a person gave, else the data set's own."""
+    given = options.channels
+    if not given or given == (AUTO,):
+        return channel_names
+    if len(given) != len(channel_names):
+        raise ConfigError(
+            f"Expected names for {len(channel_names)} channels ({', '.join(channel_names)}), found "
+            f"{', '.join(given)}; name all of them (--channels), or leave the names out."
+        )
+    return given
 
 
 def _series_of(image: ImageFile) -> str:
@@ -265,12 +290,13 @@ def _require_files(data: DataSet, data_set: Path) -> None:
 
 
 def _require_channel(data: DataSet, options: DataSetOptions) -> None:
-    frame = options.images.frame
-    if data.channel_names and (frame is None or frame == ALL):
+    frame, channels = options.images.frame, options.images.channels
+    is_chosen = isinstance(frame, int) or frame == CHANNELS or (channels and frame is None)
+    if data.channel_names and not is_chosen:
         listed = ", ".join(f"{number} {name}" for number, name in enumerate(data.channel_names))
         raise DataSetError(
-            f"Expected a choice of one channel, found {len(data.channel_names)} for each case: "
-            f"{listed}; choose one by its number (--frame 0)."
+            f"Expected a choice of channels, found {len(data.channel_names)} for each case: "
+            f"{listed}; take all of them (--frame {CHANNELS}), or one by its number (--frame 0)."
         )
 
 

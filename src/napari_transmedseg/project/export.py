@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from napari_transmedseg.errors import ProjectError
-from napari_transmedseg.imaging.atomic import staged, write_bytes
+from napari_transmedseg.imaging.atomic import left_stages, staged, write_bytes
 from napari_transmedseg.imaging.cleanup import fill_holes, keep_largest
 from napari_transmedseg.imaging.io import write_labels
 from napari_transmedseg.imaging.label_tables import (
@@ -21,6 +23,7 @@ from napari_transmedseg.imaging.label_tables import (
     snap_table,
 )
 from napari_transmedseg.imaging.volume import LabelArray, LabelMap, class_counts
+from napari_transmedseg.project.annotation import AnnotationFiles
 from napari_transmedseg.project.case_files import make_folder
 from napari_transmedseg.project.export_options import EVERYTHING, Cleanup, ExportOptions
 from napari_transmedseg.project.export_summary import (
@@ -29,9 +32,14 @@ from napari_transmedseg.project.export_summary import (
     ExportedCase,
     write_summary,
 )
+from napari_transmedseg.project.ledger import SliceState
+from napari_transmedseg.project.links import OWN_FOLDERS
+from napari_transmedseg.project.lock import ProjectLock
 from napari_transmedseg.project.mask_files import MaskWriter
+from napari_transmedseg.project.opening import read_description
 from napari_transmedseg.project.project import Project
 
+LOCK_FILE = ".export.lock"
 __all__ = ["ExportOptions", "ExportedCase", "combine", "export"]
 
 TABLE_NAME = "classes"
@@ -60,9 +68,12 @@ def export(
 
     Raises
     ------
+    ProjectHeldError
+        If another export writes into the folder.
     ProjectError
         If a case that is not annotated as a whole has no prediction, a format does not suit a
-        case, or a file would be overwritten that is no earlier export. Nothing is written then.
+        case, a file would be overwritten that is no earlier export, or a case was removed
+        meanwhile. Nothing is written then.
     """
     out = Path(out)
     chosen = _reviewed(project, options) if options.reviewed_only else _complete(project, options)
@@ -79,12 +90,18 @@ def export(
     )
     for case_id, run in chosen:
         writer.check(case_id, run)
-    _protect(project, out, {id_: writer.names(id_, run) for id_, run in chosen})
+    names = {id_: writer.names(id_, run) for id_, run in chosen}
+    _protect(project, out, names)
     make_folder(out)
-    with staged(out) as stage:
-        done = [_write(writer, stage, out, id_, run, options) for id_, run in chosen]
-        _write_tables(project, stage)
-        write_summary(project, stage, done, options)
+    with _only_export(out):
+        _protect(project, out, names)
+        for left in left_stages(out):
+            shutil.rmtree(left, ignore_errors=True)
+        with staged(out) as stage:
+            done = [_write(writer, stage, out, id_, run, options) for id_, run in chosen]
+            _write_tables(project, stage)
+            write_summary(project, stage, done, options)
+            _require_still_there(project, done)
     return done
 
 
@@ -147,7 +164,8 @@ def _asked_for(project: Project, options: ExportOptions) -> list[str]:
 def _predicted_by(project: Project, case_id: str, run_id: str | None) -> str | None:
     runs = [project.run(run_id)] if run_id is not None else list(reversed(project.runs))
     for run in runs:
-        if project.prediction_path(run.run_id, case_id).exists():
+        is_there = project.prediction_path(run.run_id, case_id).exists()
+        if is_there and (run_id is not None or not run.is_discarded):
             return run.run_id
     return None
 
@@ -155,13 +173,13 @@ def _predicted_by(project: Project, case_id: str, run_id: str | None) -> str | N
 def _protect(project: Project, out: Path, names: dict[str, list[str]]) -> None:
     """Refuse to write over images, annotation, or anything that is no earlier export."""
     place = Path(os.path.abspath(out))
-    for name in ("annotations", "predictions", "runs"):
+    for name in OWN_FOLDERS:
         if place.is_relative_to(Path(os.path.abspath(project.folder)) / name):
             raise ProjectError(
                 f"Expected a folder for the masks outside the project's own {name}, found {out}; "
                 "choose another folder."
             )
-    exported = (out / SUMMARY_FILE).exists()
+    exported = (out / SUMMARY_FILE).exists() or bool(left_stages(out))  # or one that was cut off
     for path in (out / name for name in ALL_FILES):
         if path.exists() and not exported:
             raise ProjectError(
@@ -169,15 +187,38 @@ def _protect(project: Project, out: Path, names: dict[str, list[str]]) -> None:
                 "is no earlier export; choose an empty folder."
             )
     for case_id, files in names.items():
-        image = project.image_path(case_id)
+        images = [path for path in project.image_paths(case_id) if path.exists()]
         for path in (out / name for name in files):
             if not path.exists():
                 continue
-            if not exported or (image.exists() and path.samefile(image)):
+            if not exported or any(path.samefile(image) for image in images):
                 raise ProjectError(
                     f"Expected a place for the mask of {case_id}, found that {path} would be "
                     "overwritten, which is no earlier export; choose an empty folder."
                 )
+
+
+@contextlib.contextmanager
+def _only_export(out: Path) -> Iterator[None]:
+    """Keep other exports out of the folder meanwhile."""
+    lock = ProjectLock(out, name=LOCK_FILE)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _require_still_there(project: Project, done: Sequence[ExportedCase]) -> None:
+    """Refuse masks of cases that were removed, or lost their annotation, while being written."""
+    present = {case.case_id for case in read_description(project.folder)[0].cases}
+    for case in done:
+        files = AnnotationFiles.of(project.folder, case.case_id)
+        was_annotated = any(state != SliceState.UNSEEN for state in case.slice_states)
+        if case.case_id not in present or (was_annotated and not files.ledger.exists()):
+            raise ProjectError(
+                f"Expected {case.case_id} to stay in the project while it is exported, found that "
+                "it was removed; export again."
+            )
 
 
 def _write(

@@ -35,6 +35,14 @@ class Curve:
         self.values.append(value)
 
 
+@dataclass(frozen=True, slots=True)
+class RunMark:
+    """Where on the curves a run begins, or goes on after it was stopped."""
+
+    step: int
+    text: str
+
+
 class TrainingHistory:
     """Curves, monitors and sentences of a run; filled on the main thread only.
 
@@ -43,6 +51,8 @@ class TrainingHistory:
 
     def __init__(self) -> None:
         self.run_id = ""
+        self.marks: list[RunMark] = []
+        """One per run, and one where it went on; by ascending step."""
         self.losses: dict[str, Curve] = {}
         self.dice: dict[str, Curve] = {}
         """Per class name: on held-out slices where there are some, else on the annotated."""
@@ -52,11 +62,13 @@ class TrainingHistory:
         self.latest: StepReport | None = None
         self.finished: TrainingFinished | None = None
         self._first_step = 0
+        self._is_resumed = False
 
     def begin_run(self) -> None:
         """Go on with the curves of the run that a new one starts from."""
         drawn = [curve.steps[-1] for curve in self.losses.values() if curve.steps]
         self._first_step = max(drawn, default=0)
+        self.run_id = ""
         self.monitors, self.sentences = {}, []
         self.latest = self.finished = None
 
@@ -64,9 +76,10 @@ class TrainingHistory:
         """Take one event in; events that are no part of a history are left out."""
         match event:
             case TrainingStarted():
-                self.run_id = event.run_id
+                self._begin(event.run_id)
                 self.sentences += event.notes
             case StepReport():
+                self._mark_resumed(event.step)
                 self.latest = event
                 self._append(self.losses, event.step, event.losses)
             case DiceReport():
@@ -92,6 +105,22 @@ class TrainingHistory:
         latest = [curve.values[-1] for curve in self.dice.values() if curve.values]
         known = [value for value in latest if value == value]
         return sum(known) / len(known) if known else None
+
+    def _begin(self, run_id: str) -> None:
+        self.finished = None
+        if self.latest is not None:  # the same run, after a stop or a crash
+            self._is_resumed = True
+        elif not self.marks or self.marks[-1].text != run_id:
+            self.marks.append(RunMark(self._first_step, run_id))
+        self.run_id = run_id
+
+    def _mark_resumed(self, step: int) -> None:
+        """A resumed run begins at its checkpoint: only its first step says where."""
+        if self._is_resumed:
+            place = self._first_step + step
+            self.marks = [mark for mark in self.marks if mark.step < place]
+            self.marks.append(RunMark(place, f"{self.run_id} goes on"))
+            self._is_resumed = False
 
     def _append(self, curves: dict[str, Curve], step: int, values: dict[str, float]) -> None:
         for name, value in values.items():

@@ -23,6 +23,7 @@ class Activity(StrEnum):
     """What the program is busy with."""
 
     IDLE = "idle"
+    CHECKING = "checking"
     PREPARING = "preparing"
     TRAINING = "training"
     PAUSED = "paused"

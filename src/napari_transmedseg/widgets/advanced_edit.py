@@ -2,150 +2,80 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
-from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QDoubleSpinBox,
-    QFormLayout,
-    QSpinBox,
-    QWidget,
-)
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_transmedseg.engine.config import (
-    DEFAULT_GRAPH_WEIGHT,
-    DEFAULT_TSA_WEIGHT,
-    METHODS_WITH_GRAPH,
-    METHODS_WITH_TSA,
-    NETWORKS,
-    Device,
-    Dimensions,
-    Method,
-    Preset,
-    TrainingConfig,
-)
-
-_AUTO = -1
-"""Stands for a setting that the training decides itself."""
+from napari_transmedseg.engine.config import TrainingConfig, validate_config
+from napari_transmedseg.errors import ConfigError
+from napari_transmedseg.widgets.config_form import ConfigForm, default_config, in_words_of_form
 
 
 class AdvancedEdit(QWidget):
-    """Edits the fields of `TrainingConfig` that are no budget."""
+    """The form of all settings, a way back to the defaults, and whether to begin afresh."""
 
     valueChanged = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._device = "auto"
 
         # WIDGETS
-        self.method = _choice(Method, "Training method; the later ones leave terms out")
-        self.preset = _choice(Preset, "default: made for minutes; paper: the published recipe")
-        self.device = _choice(Device, "Where to train; auto takes the fastest")
-        self.dimensions = _choice(
-            Dimensions, "Learn from slices (2d) or volumes (3d); auto decides from the images"
-        )
-        self.network = _choice(("auto", *NETWORKS), "Network; auto: the method's own")
-        self.graph_weight = _weight(DEFAULT_GRAPH_WEIGHT, "Weight of the graph-clustering term")
-        self.tsa_weight = _weight(DEFAULT_TSA_WEIGHT, "Weight of the semantic augmentation term")
-        self.validation_share = QSpinBox()
-        self.validation_share.setRange(_AUTO, 50)
-        self.validation_share.setSpecialValueText("auto")
-        self.validation_share.setSuffix(" %")
-        self.validation_share.setToolTip(
-            "Annotated slices held out to measure Dice; auto: a tenth where there are enough"
-        )
-        self.largest_component = QCheckBox("one piece per class")
-        self.largest_component.setToolTip("Keep only the largest piece of each class in a slice")
-        self.start_fresh = QCheckBox("begin afresh")
+        self.start_fresh = QCheckBox("Begin afresh")
         self.start_fresh.setToolTip("Do not use what earlier runs learned; they stay on disk")
         self.start_fresh.setEnabled(False)
-        self.seed = QSpinBox()
-        self.seed.setRange(0, 2**31 - 1)
-        self.seed.setToolTip("Seed of everything random in the run")
+        self.reset = QPushButton("Reset to defaults")
+        self.reset.setToolTip("Set every setting below back to its default")
+        self.form = ConfigForm()
+        self.problem = QLabel()
+        self.problem.setWordWrap(True)
+        self.problem.setVisible(False)
 
         # LAYOUT
-        layout = QFormLayout(self)
+        top = QHBoxLayout()
+        top.addWidget(self.start_fresh)
+        top.addStretch()
+        top.addWidget(self.reset)
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 0, 0, 0)
-        layout.addRow("Method", self.method)
-        layout.addRow("Preset", self.preset)
-        layout.addRow("Device", self.device)
-        layout.addRow("Dimensions", self.dimensions)
-        layout.addRow("Network", self.network)
-        layout.addRow("Graph weight γ", self.graph_weight)
-        layout.addRow("TSA weight β", self.tsa_weight)
-        layout.addRow("Held out", self.validation_share)
-        layout.addRow("Pseudo-labels", self.largest_component)
-        layout.addRow("Seed", self.seed)
-        layout.addRow("Earlier runs", self.start_fresh)
-        self.setValue(TrainingConfig())
+        layout.addLayout(top)
+        layout.addWidget(self.problem)
+        layout.addWidget(self.form)
 
         # CONNECTIONS
-        self.method.currentTextChanged.connect(self._on_changed)
-        self.preset.currentTextChanged.connect(self._on_changed)
-        self.device.currentTextChanged.connect(self._on_changed)
-        self.dimensions.currentTextChanged.connect(self._on_changed)
-        self.network.currentTextChanged.connect(self._on_changed)
-        self.graph_weight.valueChanged.connect(self._on_changed)
-        self.tsa_weight.valueChanged.connect(self._on_changed)
-        self.validation_share.valueChanged.connect(self._on_changed)
-        self.largest_component.toggled.connect(self._on_changed)
-        self.seed.valueChanged.connect(self._on_changed)
+        self.reset.clicked.connect(self._on_reset)
+        self.form.valueChanged.connect(self._on_changed)
 
     def value(self) -> dict[str, Any]:
         """Fields of `TrainingConfig`; a weight that the method lacks is None."""
-        held_out = self.validation_share.value()
-        return {
-            "method": self.method.currentText(),
-            "preset": self.preset.currentText(),
-            "device": self.device.currentText(),
-            "dimensions": self.dimensions.currentText(),
-            "network": self.network.currentText(),
-            "graph_weight": self.graph_weight.value() if self.graph_weight.isEnabled() else None,
-            "tsa_weight": self.tsa_weight.value() if self.tsa_weight.isEnabled() else None,
-            "validation_share": None if held_out == _AUTO else held_out / 100,
-            "largest_component": self.largest_component.isChecked(),
-            "seed": self.seed.value(),
-        }
+        return self.form.value()
 
     def setValue(self, config: TrainingConfig) -> None:
         """Show a config, without a signal."""
-        with QSignalBlocker(self):
-            self.method.setCurrentText(config.method)
-            self.preset.setCurrentText(config.preset)
-            self.device.setCurrentText(config.device)
-            self.dimensions.setCurrentText(config.dimensions)
-            self.network.setCurrentText(config.network)
-            graph, tsa = config.graph_weight, config.tsa_weight
-            self.graph_weight.setValue(DEFAULT_GRAPH_WEIGHT if graph is None else graph)
-            self.tsa_weight.setValue(DEFAULT_TSA_WEIGHT if tsa is None else tsa)
-            share = config.validation_share
-            self.validation_share.setValue(_AUTO if share is None else round(100 * share))
-            self.largest_component.setChecked(config.largest_component)
-            self.seed.setValue(config.seed)
-            self._enable_weights()
+        self.form.setValue(config)
+        self._show_problem()
 
-    def _enable_weights(self) -> None:
-        method = self.method.currentText()
-        self.graph_weight.setEnabled(method in METHODS_WITH_GRAPH)
-        self.tsa_weight.setEnabled(method in METHODS_WITH_TSA)
+    def set_device(self, device: str) -> None:
+        """Take the device of the Preferences as the default, and choose it."""
+        if device != self._device:
+            self._device = device
+            self.form.editors["device"].value = device
 
-    def _on_changed(self) -> None:
-        self._enable_weights()
+    def _on_reset(self) -> None:
+        self.setValue(default_config(self._device))
         self.valueChanged.emit(self.value())
 
+    def _on_changed(self, value: object) -> None:
+        self._show_problem()
+        self.valueChanged.emit(value)
 
-def _choice(values: Any, tip: str) -> QComboBox:
-    box = QComboBox()
-    box.addItems(get_args(values) or values)
-    box.setToolTip(tip)
-    return box
-
-
-def _weight(default: float, tip: str) -> QDoubleSpinBox:
-    box = QDoubleSpinBox()
-    box.setRange(0.0, 10.0)
-    box.setSingleStep(0.05)
-    box.setToolTip(f"{tip}, without a unit (paper: {default:g})")
-    return box
+    def _show_problem(self) -> None:
+        """Say in a sentence what is wrong with the settings, where something is."""
+        try:
+            validate_config(TrainingConfig(**self.value()))
+        except ConfigError as error:
+            self.problem.setText(f"▲ {in_words_of_form(str(error))}")
+        else:
+            self.problem.setText("")
+        self.problem.setVisible(bool(self.problem.text()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,10 @@ class Annotator(QObject):
         self._is_ledger_changed = False
         self._write_poll.start()
 
+    def set_autosave_interval(self, seconds: float) -> None:
+        """Save at least so often."""
+        self._autosave.setInterval(round(1000 * seconds))
+
     def save_now(self) -> None:
         """Save, and wait until everything is written."""
         self.save()
@@ -111,6 +116,14 @@ class Annotator(QObject):
         self._require_case()
         self.layers.find_edits()
         self._set_state(self.layers.slice_index, SliceState.ANNOTATED)
+        self.save()
+
+    def mark_slices_done(self, indices: Iterable[int]) -> None:
+        """Make slices of the case on screen annotated: all of each is known."""
+        self._require_case()
+        self.layers.find_edits()
+        for index in indices:
+            self._set_state(index, SliceState.ANNOTATED)
         self.save()
 
     def mark_empty(self) -> None:

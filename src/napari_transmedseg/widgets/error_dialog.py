@@ -1,4 +1,4 @@
-"""Errors in a dialog that can be scrolled, selected and copied."""
+"""What went wrong, in a dialog that can be scrolled, selected and copied."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from qtpy.QtWidgets import (
     QLabel,
     QPlainTextEdit,
     QPushButton,
+    QScrollArea,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_transmedseg.project.run import hardware, versions
+
 
 class ErrorDialog(QDialog):
-    """One sentence, and the details below it; does not block the window."""
+    """What was expected and found, what to do now, and details on request; blocks nothing."""
 
     def __init__(self, sentence: str, details: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -25,33 +29,94 @@ class ErrorDialog(QDialog):
         self._sentence, self._details = sentence, details
 
         # WIDGETS
-        self._label = QLabel(sentence)
-        self._label.setWordWrap(True)
-        self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        happened, way_out = parts_of(sentence)
+        self._label = _text(happened)
+        self._way_out = _text(f"▲ {way_out}" if way_out else "")
+        font = self._way_out.font()
+        font.setBold(True)
+        self._way_out.setFont(font)
+        body = QWidget()
+        scroll = QScrollArea()
+        scroll.setWidget(body)
+        scroll.setWidgetResizable(True)
+        self._more = QToolButton()
+        self._more.setText("Details")
+        self._more.setCheckable(True)
+        self._more.setToolTip("Show what the program was doing")
+        self._more.setVisible(bool(details))
         self._text = QPlainTextEdit(details)
         self._text.setReadOnly(True)
-        self._text.setVisible(bool(details))
+        self._text.setToolTip("What the program was doing")
+        self._text.setAccessibleName("Details")
+        self._text.setVisible(False)
         self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-        self._copy = QPushButton("Copy")
-        self._buttons.addButton(self._copy, QDialogButtonBox.ButtonRole.ActionRole)
-        self._copy.setToolTip("Copy the message and its details")
+        self.copy = QPushButton("Copy")
+        self.copy.setToolTip("Copy the message and its details")
+        self.copy_diagnostics = QPushButton("Copy diagnostics")
+        self.copy_diagnostics.setToolTip("Copy them with the versions of the programs, to report")
+        for button in (self.copy, self.copy_diagnostics):
+            self._buttons.addButton(button, QDialogButtonBox.ButtonRole.ActionRole)
 
         # LAYOUT
+        inside = QVBoxLayout(body)
+        inside.addWidget(self._label)
+        inside.addWidget(self._way_out)
+        inside.addStretch()
         layout = QVBoxLayout(self)
-        layout.addWidget(self._label)
-        layout.addWidget(self._text)
+        layout.addWidget(scroll, 1)
+        layout.addWidget(self._more)
+        layout.addWidget(self._text, 2)
         layout.addWidget(self._buttons)
-        self.resize(520, 320 if details else 120)
+        self.resize(520, 200)
 
         # CONNECTIONS
         self._buttons.rejected.connect(self.close)
-        self._copy.clicked.connect(self._on_copy)
+        self._more.toggled.connect(self._on_more)
+        self.copy.clicked.connect(self._on_copy)
+        self.copy_diagnostics.clicked.connect(self._on_copy_diagnostics)
 
     def text(self) -> str:
         """Message and details, as they are copied."""
         return f"{self._sentence}\n\n{self._details}".strip()
 
+    def _on_more(self, is_open: bool) -> None:
+        self._text.setVisible(is_open)
+        self.resize(self.width(), max(self.height(), 420) if is_open else 200)
+
     def _on_copy(self) -> None:
-        clipboard = QApplication.clipboard()
-        if clipboard is not None:
-            clipboard.setText(self.text())
+        _to_clipboard(self.text())
+
+    def _on_copy_diagnostics(self) -> None:
+        _to_clipboard(diagnostics(self.text()))
+
+
+def parts_of(sentence: str) -> tuple[str, str]:
+    """What happened, and the way out, as our errors have them on either side of a semicolon."""
+    happened, mark, way_out = sentence.partition("; ")
+    if not mark:
+        return sentence, ""
+    return f"{happened}.", way_out[:1].upper() + way_out[1:]
+
+
+def diagnostics(message: str) -> str:
+    """Message with the versions of programs and the machine, for a report; no paths are added."""
+    facts = {**versions(), **hardware()}
+    return "\n".join([message, "", *(f"{name}: {value}" for name, value in facts.items())])
+
+
+def _text(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setTextInteractionFlags(
+        Qt.TextInteractionFlag.TextSelectableByMouse
+        | Qt.TextInteractionFlag.TextSelectableByKeyboard
+    )
+    label.setVisible(bool(text))
+    return label
+
+
+def _to_clipboard(text: str) -> None:
+    clipboard = QApplication.clipboard()
+    if clipboard is not None:
+        clipboard.setText(text)

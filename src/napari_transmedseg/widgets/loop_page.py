@@ -19,17 +19,8 @@ from napari_transmedseg.widgets.class_list import ClassList
 from napari_transmedseg.widgets.overlay_edit import OverlayEdit
 from napari_transmedseg.widgets.result_boxes import ExportBox, ReviewBox
 from napari_transmedseg.widgets.section import Section
+from napari_transmedseg.widgets.shortcuts import ShortcutTable
 from napari_transmedseg.widgets.train_box import TrainBox
-
-SHORTCUTS = (
-    ("D", "slice done"),
-    ("W", "mark empty"),
-    ("U", "un-annotate"),
-    ("A", "accept slice"),
-    ("S", "pseudo-label on or off"),
-    ("G", "uncertainty on or off"),
-    ("Ctrl+Z", "undo the last stroke or accept"),
-)
 
 
 class LoopPage(QWidget):
@@ -58,7 +49,7 @@ class LoopPage(QWidget):
         self.message = QLabel()
         self.message.setWordWrap(True)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        keys = QLabel("<br>".join(f"<b>{key}</b> &nbsp; {text}" for key, text in SHORTCUTS))
+        keys = ShortcutTable()
         notice = QLabel("Research use only.")
         notice.setEnabled(False)
 

@@ -1,95 +1,161 @@
-"""Live curves: the separate loss terms above, Dice per class below."""
+"""Live curves: the separate loss terms above, Dice per class below, and their tools."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
-import pyqtgraph as pg
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
-from napari_transmedseg.project.history import LOSS_TERMS, Curve, TrainingHistory
+from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.project.history import LOSS_TERMS, TrainingHistory
+from napari_transmedseg.project.history_table import history_as_csv, run_at
+from napari_transmedseg.widgets.curve_canvas import CurveCanvas, Line
 
 TERM_COLORS = dict(
     zip(LOSS_TERMS, ("#888888", "#56b4e9", "#009e73", "#e69f00", "#cc79a7"), strict=True)
 )
 FALLBACK_COLOR = "#999999"
+FILE_FILTER = "Picture (*.png);;Table (*.csv)"
 
 
 class LossPlot(QWidget):
     """Shows the curves of a `TrainingHistory`."""
 
+    exportRequested = Signal(object)
+    """Path of a PNG or CSV file to write the curves to."""
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._lines: dict[tuple[str, str], pg.PlotDataItem] = {}
+        self._history = TrainingHistory()
 
         # WIDGETS
-        self.losses = _plot("loss", legend_at=(-4, 2))
-        self.losses.hideAxis("bottom")
-        self.dice = _plot("Dice", legend_at=(-4, -2))
-        self.dice.setYRange(0.0, 1.05, padding=0)
-        self.dice.setLabel("bottom", "step")
-        self.dice.setXLink(self.losses)
-        self.setToolTip("Loss terms and Dice over training steps; drag to move, wheel to zoom")
+        self.canvas = CurveCanvas()
+        self.losses, self.dice = self.canvas.losses, self.canvas.dice
+        self.log = QCheckBox("Log scale")
+        self.log.setToolTip("Losses on a logarithmic scale; values of 0 and below vanish on it")
+        self.curves = QToolButton()
+        self.curves.setText("Curves")
+        self.curves.setToolTip("Choose which curves are shown; or click a name in the plot")
+        self.curves.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.menu = QMenu(self)
+        self.curves.setMenu(self.menu)
+        self.reset = QPushButton("Reset view")
+        self.reset.setToolTip("Show all of every curve again after zooming")
+        self.export = QPushButton("Save…")
+        self.export.setToolTip("Save the curves as a picture (PNG) or as a table (CSV)")
+        self.values = QLabel()
+        self.values.setWordWrap(True)
+        self.values.setToolTip("Values under the mouse, or the latest ones")
+        self.values.setMinimumHeight(2 * self.values.fontMetrics().lineSpacing())
 
         # LAYOUT
+        tools = QHBoxLayout()
+        for tool in (self.log, self.curves, self.reset, self.export):
+            tools.addWidget(tool)
+        tools.addStretch()
+        self.canvas.setFixedHeight(270)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(self.losses, 5)
-        layout.addWidget(self.dice, 4)
-        self.setFixedHeight(270)
+        layout.setSpacing(2)
+        layout.addLayout(tools)
+        layout.addWidget(self.canvas)
+        layout.addWidget(self.values)
+
+        # CONNECTIONS
+        self.log.toggled.connect(self.canvas.set_log)
+        self.menu.aboutToShow.connect(self._fill_menu)
+        self.reset.clicked.connect(self.canvas.reset_view)
+        self.export.clicked.connect(self._on_export)
+        self.canvas.hovered.connect(self._show_values)
+        self.canvas.shownChanged.connect(self._show_values)
 
     def value(self) -> dict[str, tuple[list[float], list[float]]]:
         """Points (steps, values) of each line on screen, by its name."""
-        points = {}
-        for (_, name), line in self._lines.items():
-            steps, values = line.getData()
-            points[name] = ([], []) if steps is None else (list(steps), list(values))
-        return points
+        return self.canvas.value()
 
     def setValue(self, history: TrainingHistory, class_colors: Mapping[str, str]) -> None:
         """Show a history; Dice lines take the colours of their classes."""
-        wanted = {("loss", name) for name in history.losses}
-        wanted |= {("dice", name) for name in history.dice}
-        for key in set(self._lines) - wanted:
-            plot = self.losses if key[0] == "loss" else self.dice
-            plot.removeItem(self._lines.pop(key))
-        for name, curve in history.losses.items():
-            self._draw(self.losses, ("loss", name), curve, TERM_COLORS.get(name, FALLBACK_COLOR))
-        for name, curve in history.dice.items():
-            self._draw(self.dice, ("dice", name), curve, class_colors.get(name, FALLBACK_COLOR))
+        self._history = history
+        self.canvas.set_lines([*_loss_lines(history), *_dice_lines(history, class_colors)])
+        self.canvas.set_marks(history.marks)
+        self._show_values()
 
     def set_theme(self, background: str, foreground: str) -> None:
         """Follow the viewer's theme (colours as #rrggbb)."""
-        for plot in (self.losses, self.dice):
-            plot.setBackground(background)
-            for side in ("left", "bottom"):
-                plot.getAxis(side).setPen(foreground)
-                plot.getAxis(side).setTextPen(foreground)
-            legend = plot.getPlotItem().legend
-            legend.setLabelTextColor(foreground)
-            for _, label in legend.items:
-                label.setText(label.text, color=foreground)
+        self.canvas.set_theme(background, foreground)
 
-    def _draw(
-        self, plot: pg.PlotWidget, key: tuple[str, str], curve: Curve, color: str
-    ) -> None:  # fmt: skip
-        if key not in self._lines:
-            width = 2.5 if key == ("loss", "total") else 1.5
-            symbol = "o" if key[0] == "dice" else None
-            self._lines[key] = plot.plot(
-                name=key[1], pen=pg.mkPen(color, width=width), symbol=symbol, symbolSize=4,
-                symbolBrush=color, symbolPen=None,
-            )  # fmt: skip
-        self._lines[key].setData(curve.steps, curve.values)
+    def save(self, path: Path) -> None:
+        """Write the curves as a table where the name ends in .csv, else as a picture.
+
+        Raises
+        ------
+        ProjectError
+            If the file cannot be written.
+        """
+        if path.suffix.lower() == ".csv":
+            path.write_text(history_as_csv(self._history), encoding="utf-8")
+            return
+        if not self.canvas.grab().save(str(path), "PNG"):
+            raise ProjectError(
+                f"Expected to write the picture {path}, found that it is not possible; choose "
+                "another folder."
+            )
+
+    def _show_values(self, step: float | None = None) -> None:
+        curves = [*self._history.losses.values(), *self._history.dice.values()]
+        last = max((curve.steps[-1] for curve in curves if curve.steps), default=None)
+        at = last if step is None else max(0, round(step))
+        if last is None or at is None:
+            self.values.setText("")
+            return
+        at = min(at, last)
+        found = [(p, f"{name} {value:.3g}") for p, name, value in self.canvas.values_at(at)]
+        losses = ", ".join(text for panel, text in found if panel == "loss")
+        dice = ", ".join(text for panel, text in found if panel == "Dice")
+        parts = [f"{run_at(self._history, at)} step {at}: {losses}", f"Dice {dice}" if dice else ""]
+        self.values.setText(" · ".join(part for part in parts if part))
+
+    def _fill_menu(self) -> None:
+        self.menu.clear()
+        for name in self.canvas.names():
+            action = self.menu.addAction(name)
+            if action is not None:
+                action.setCheckable(True)
+                action.setChecked(self.canvas.is_shown(name))
+                action.toggled.connect(lambda on, name=name: self.canvas.set_shown(name, on))
+
+    def _on_export(self) -> None:
+        name, chosen = QFileDialog.getSaveFileName(self, "Save the curves", "", FILE_FILTER)
+        if name:
+            suffix = ".csv" if "csv" in chosen else ".png"
+            path = Path(name)
+            self.exportRequested.emit(path if path.suffix else path.with_suffix(suffix))
 
 
-def _plot(label: str, *, legend_at: tuple[int, int]) -> pg.PlotWidget:
-    plot = pg.PlotWidget(enableMenu=False)
-    plot.setLabel("left", label)
-    plot.getAxis("left").setWidth(58)
-    plot.addLegend(offset=legend_at, colCount=3, labelTextSize="8pt", verSpacing=-6)
-    plot.hideButtons()
-    menu = plot.getPlotItem().ctrlMenu  # a window of its own, which would outlive the plot
-    menu.setParent(plot, menu.windowFlags())
-    return plot
+def _loss_lines(history: TrainingHistory) -> list[Line]:
+    return [
+        Line(
+            panel="loss", name=name, curve=curve, color=TERM_COLORS.get(name, FALLBACK_COLOR),
+            width=2.5 if name == "total" else 1.5,
+        )
+        for name, curve in history.losses.items()
+    ]  # fmt: skip
+
+
+def _dice_lines(history: TrainingHistory, class_colors: Mapping[str, str]) -> list[Line]:
+    return [
+        Line(panel="Dice", name=name, curve=c, color=class_colors.get(name, FALLBACK_COLOR))
+        for name, c in history.dice.items()
+    ]

@@ -9,6 +9,7 @@ from qtpy.QtCore import QStandardPaths
 
 from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.project.continuing import history_of
+from napari_transmedseg.project.history import TrainingHistory
 from napari_transmedseg.project.ledger import Ledger
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.schema import PROJECT_FILE
@@ -31,6 +32,7 @@ class Projects:
 
     def open(self, folder: Path) -> None:
         """Open a project folder; the one that was open is closed then."""
+        self._require_idle()
         current = self._session.project
         if current is not None and current.folder.resolve() == folder.resolve():
             return
@@ -44,6 +46,7 @@ class Projects:
         ProjectError
             When the folder or the classes are missing, or there is a project already.
         """
+        self._require_idle()
         if not new.folder:
             raise ProjectError("Expected a folder for the project, found none; choose one.")
         self._session.project = Project.create(
@@ -55,6 +58,7 @@ class Projects:
         """Open the sample project; it is made the first time."""
         from napari_transmedseg.project.demo import create_demo_project
 
+        self._require_idle()
         if is_project(self.sample_folder):
             self.open(self.sample_folder)
         else:
@@ -63,9 +67,10 @@ class Projects:
     def show_last_run(self) -> None:
         """Show the curves of the latest trained run, and of those that it started from."""
         project = self._project()
-        trained = [run for run in project.runs if run.checkpoint is not None]
-        if trained:
-            self._session.show_history(history_of(project, trained[-1].run_id))
+        trained = project.trained_runs
+        self._session.show_history(
+            history_of(project, trained[-1].run_id) if trained else TrainingHistory()
+        )
 
     def add_images(self, paths: Sequence[Path]) -> None:
         """Add images to the open project."""
@@ -92,6 +97,14 @@ class Projects:
         """Close the open project, so that another program can open it."""
         if self._session.project is not None:
             self._session.project.close()
+
+    def _require_idle(self) -> None:
+        """Refuse to leave a project while a task works on it."""
+        if self._session.is_busy:
+            raise ProjectError(
+                f"Expected no running task before another project opens, found the program "
+                f"{self._session.activity.value}; press 'Stop and keep' or wait for its end first."
+            )
 
     def _project(self) -> Project:
         if self._session.project is None:

@@ -1,4 +1,4 @@
-"""Long tasks of the widget, one at a time: train, predict, export."""
+"""Long tasks of the widget, one at a time: check, train, predict, export."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ class Tasks(QObject):
     ended = Signal(object)
     """The activity that ended."""
     case_predicted = Signal(str)
+    checked = Signal(object)
+    """The `Preflight` that was asked for, when its task has ended."""
 
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -43,6 +45,13 @@ class Tasks(QObject):
         self._task = Activity.IDLE
         self._results: list[Any] = []
         self._export_folder = Path()
+
+    def check(self, config: TrainingConfig) -> None:
+        """Look at what a training would learn from; `checked` tells."""
+        project = self._open_project()
+        self._results = []
+        events = _checked(project, for_window(config))
+        self._start(Activity.CHECKING, events, TrainingControl(), self._results.append)
 
     def train(self, config: TrainingConfig, *, warm_start: str = "", resume: str = "") -> None:
         """Train on the open project, afresh, from another run's model, or to a run's end.
@@ -55,7 +64,7 @@ class Tasks(QObject):
             When the run to go on from is missing or does not fit.
         """
         project = self._open_project()
-        config = replace(config, threads=config.threads or gui_threads())
+        config = for_window(config)
         validate_config(config)
 
         from napari_transmedseg.project.continuing import history_of
@@ -175,7 +184,23 @@ class Tasks(QObject):
             self._session.message_changed.emit(
                 f"Exported {len(self._results)} masks to {self._export_folder}."
             )
+        if task is Activity.CHECKING and self._results:
+            self.checked.emit(self._results[-1])
         self.ended.emit(task)
+
+
+def for_window(config: TrainingConfig) -> TrainingConfig:
+    """Settings of a training beside a fluid window: as many threads as may be, if none are set."""
+    return replace(config, threads=config.threads or gui_threads())
+
+
+def _checked(project: Project, config: TrainingConfig) -> Iterator[Any]:
+    """Look through a second, read-only view, as in exporting."""
+    from napari_transmedseg.project.preflight import preflight
+
+    project.flush()
+    with Project.open(project.folder, read_only=True) as view:
+        yield preflight(view, config)
 
 
 def _exported(project_folder: Path, folder: Path, reviewed_only: bool) -> Iterator[Any]:

@@ -8,15 +8,17 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_transmedseg.engine.config import TrainingConfig
-from napari_transmedseg.engine.events import StepReport
 from napari_transmedseg.project.continuing import Continuation
 from napari_transmedseg.project.history import TrainingHistory
+from napari_transmedseg.project.preflight import Preflight
 from napari_transmedseg.project.session import TRAINING_ACTIVITIES, Activity
 from napari_transmedseg.widgets.advanced_edit import AdvancedEdit
 from napari_transmedseg.widgets.budget_edit import BudgetEdit
 from napari_transmedseg.widgets.loss_plot import LossPlot
 from napari_transmedseg.widgets.monitor_list import MonitorList
+from napari_transmedseg.widgets.preflight_dialog import lines_as_html
 from napari_transmedseg.widgets.section import Section
+from napari_transmedseg.widgets.training_words import course_in_words, status_in_words
 
 
 class TrainBox(QWidget):
@@ -26,6 +28,10 @@ class TrainBox(QWidget):
     pauseRequested = Signal()
     resumeRequested = Signal()
     stopRequested = Signal()
+    discardRequested = Signal()
+    checkRequested = Signal(object)
+    """The config whose training shall be looked at before it starts."""
+    runsRequested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -36,12 +42,23 @@ class TrainBox(QWidget):
         self.budget = BudgetEdit()
         self.advanced = AdvancedEdit()
         self.advanced_section = Section("Advanced settings", self.advanced, is_open=False)
-        self.start = _button("Start training", "Train on your slices and on all the others")
-        self.pause = _button("Pause", "Wait after the current step; the window stays as it is")
-        self.resume = _button(
-            "Resume", "Go on with a paused training, or finish one that was cut off"
+        self.check = _button(
+            "Check…", "Look at what a training would learn from, without starting one", "Alt+C"
         )
-        self.stop = _button("Stop and keep", "Save what was learned and end")
+        self.start = _button(
+            "Start training", "Train on your slices and on all the others", "Alt+T"
+        )
+        self.pause = _button(
+            "Pause", "Wait after the current step; the window stays as it is", "Alt+U"
+        )
+        self.resume = _button(
+            "Resume", "Go on with a paused training, or finish one that was cut off", "Alt+R"
+        )
+        self.stop = _button("Stop and keep", "Save what was learned and end", "Alt+K")
+        self.discard = _button(
+            "Discard…", "End and do not use what this training learned; asks first", "Alt+D"
+        )
+        self.runs = _button("Compare runs…", "See the trainings of this project side by side", "")
         self.course = QLabel()
         self.course.setWordWrap(True)
         self.course.setToolTip("What the next training begins with")
@@ -52,16 +69,24 @@ class TrainBox(QWidget):
         self.progress.setToolTip("Share of the budget that is spent")
         self.status = QLabel()
         self.status.setWordWrap(True)
+        self.learned_from = QLabel()
+        self.learned_from.setWordWrap(True)
+        self.learned_from.setToolTip("What the training was given, as of its start")
+        self.learned_section = Section("What it learns from", self.learned_from, is_open=False)
+        self.learned_section.setVisible(False)
         self.plot = LossPlot()
         self.monitors = MonitorList()
 
         # LAYOUT
         buttons = QGridLayout()
-        buttons.addWidget(self.budget, 0, 0, 1, 3)
+        buttons.addWidget(self.budget, 0, 0, 1, 2)
+        buttons.addWidget(self.check, 0, 2)
         buttons.addWidget(self.start, 1, 0, 1, 3)
         buttons.addWidget(self.pause, 2, 0)
         buttons.addWidget(self.resume, 2, 1)
-        buttons.addWidget(self.stop, 2, 2)
+        buttons.addWidget(self.discard, 2, 2)
+        buttons.addWidget(self.stop, 3, 0, 1, 2)
+        buttons.addWidget(self.runs, 3, 2)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(buttons)
@@ -69,6 +94,7 @@ class TrainBox(QWidget):
         layout.addWidget(self.advanced_section)
         layout.addWidget(self.progress)
         layout.addWidget(self.status)
+        layout.addWidget(self.learned_section)
         layout.addWidget(self.plot)
         layout.addWidget(self.monitors)
 
@@ -78,6 +104,9 @@ class TrainBox(QWidget):
         self.pause.clicked.connect(self.pauseRequested)
         self.resume.clicked.connect(self.resumeRequested)
         self.stop.clicked.connect(self.stopRequested)
+        self.discard.clicked.connect(self.discardRequested)
+        self.check.clicked.connect(self._on_check)
+        self.runs.clicked.connect(self.runsRequested)
 
     def value(self) -> TrainingConfig:
         """Config as set."""
@@ -108,11 +137,22 @@ class TrainBox(QWidget):
         self.progress.setValue(round(1000 * history.latest.progress) if history.latest else 0)
         self.status.setText(status_in_words(history, activity))
 
+    def set_preflight(self, found: Preflight) -> None:
+        """Keep in sight what a training was found to learn from."""
+        self.learned_from.setText(lines_as_html(found))
+        self.learned_section.setVisible(True)
+
+    def forget_preflight(self) -> None:
+        """Another project is open."""
+        self.learned_section.setVisible(False)
+
     def set_activity(self, activity: Activity) -> None:
         """Enable what can be asked for now."""
         self._activity = activity
         trains = activity in TRAINING_ACTIVITIES
         self.start.setEnabled(activity is Activity.IDLE)
+        self.check.setEnabled(activity is Activity.IDLE)
+        self.discard.setEnabled(trains and activity is not Activity.STOPPING)
         self.pause.setEnabled(activity is Activity.TRAINING)
         self.stop.setEnabled(trains and activity is not Activity.STOPPING)
         self.budget.setEnabled(not trains)
@@ -131,54 +171,12 @@ class TrainBox(QWidget):
     def _on_start(self) -> None:
         self.startRequested.emit(self.value())
 
-
-def course_in_words(continuation: Continuation, warm_start: str) -> str:
-    """What the next training begins with, and whether a run can be finished."""
-    if continuation.obstacle:
-        return f"The next training begins afresh. {continuation.obstacle}"
-    if not continuation.warm_start:
-        return ""
-    begins = "The next training begins afresh; what was trained before stays on disk."
-    if warm_start:
-        begins = f"Goes on from what {warm_start} learned, with your labels of now."
-    if continuation.interrupted:
-        begins = f"{continuation.interrupted} was cut off: Resume finishes it. {begins}"
-    return begins
+    def _on_check(self) -> None:
+        self.checkRequested.emit(self.value())
 
 
-def status_in_words(history: TrainingHistory, activity: Activity) -> str:
-    """One or two lines: phase, step, rate, time left, Dice, memory, the latest sentence."""
-    lines = [*_numbers(history.latest, history, activity)]
-    if activity is Activity.PREPARING:
-        lines.append("Preparing: reading the cases and planning…")
-    elif history.sentences:
-        lines.append(history.sentences[-1])
-    return "<br>".join(lines)
-
-
-def _numbers(report: StepReport | None, history: TrainingHistory, activity: Activity) -> list[str]:
-    if report is None:
-        return []
-    phase = activity.value if activity is Activity.PAUSED else report.phase
-    parts = [f"<b>{phase}</b>, step {report.step}", f"{report.steps_per_second:.1f} steps/s"]
-    if activity in TRAINING_ACTIVITIES:
-        parts.append(f"{_duration(report.remaining_s)} left")
-    if history.mean_dice is not None:
-        where = "held-out" if history.dice_is_held_out else "annotated"
-        parts.append(f"Dice {history.mean_dice:.2f} ({where} slices)")
-    parts.append(f"pseudo-labels on {100 * report.pseudo_label_share:.0f} %")
-    parts.append(f"{report.memory_mib:.0f} MiB")
-    return [" · ".join(parts)]
-
-
-def _duration(seconds: float) -> str:
-    whole = max(0, round(seconds))
-    if whole >= 3600:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 60}:{whole % 60:02d} min"
-
-
-def _button(text: str, tip: str) -> QPushButton:
+def _button(text: str, tip: str, key: str) -> QPushButton:
     button = QPushButton(text)
-    button.setToolTip(tip)
+    button.setToolTip(f"{tip} ({key})" if key else tip)
+    button.setShortcut(key)
     return button

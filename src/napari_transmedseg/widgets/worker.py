@@ -26,10 +26,12 @@ _RUNNING: set[Worker] = set()
 class TaskError(Exception):
     """A task ended with an error: one sentence for the person, and the trace."""
 
-    def __init__(self, sentence: str, details: str) -> None:
+    def __init__(self, sentence: str, details: str, *, is_expected: bool = False) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.details = details
+        self.is_expected = is_expected
+        """Whether the program raised it on purpose: then the sentence says all."""
 
 
 class Worker(QObject):
@@ -99,7 +101,9 @@ def guarded(events: Iterator[Any]) -> Iterator[Any]:
     try:
         yield from events
     except Exception as error:
-        raise TaskError(sentence_of(error), traceback.format_exc()) from None
+        is_expected = isinstance(error, TransMedSegError)
+        details = traceback.format_exc()
+        raise TaskError(sentence_of(error), details, is_expected=is_expected) from None
 
 
 def sentence_of(error: Exception) -> str:

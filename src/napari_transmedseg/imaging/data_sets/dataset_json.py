@@ -34,7 +34,7 @@ def is_dataset_json(folder: Path) -> bool:
 
 
 def read_dataset_json(
-    folder: Path, *, channel: int = 0, group_of: Callable[[str], str] = own_group
+    folder: Path, *, channel: int | None = 0, group_of: Callable[[str], str] = own_group
 ) -> DataSet:
     """Read imagesTr/labelsTr (train) and imagesTs/labelsTs (test).
 
@@ -46,7 +46,8 @@ def read_dataset_json(
     ----------
     channel
         Which channel `load_image` takes of those whose file names end in `_0000`, `_0001`, …, or
-        of 4-D images (MSD), where it is the frame.
+        of 4-D images (MSD), where it is the frame. None: the first, and nothing is said about the
+        others.
     group_of
         Person of a case id.
 
@@ -59,7 +60,7 @@ def read_dataset_json(
     content = _read_json(folder / FILE)
     names, ignored = _class_names(content.get("labels"), folder / FILE)
     channels = _channel_names(content.get("channel_names", content.get("modality")))
-    _require_channel(channel, channels)
+    _require_channel(channel or 0, channels)
     numbered = _is_numbered(folder)
     cases: list[DataSetCase] = []
     without_labels, without_image, incomplete = [], [], []
@@ -70,7 +71,7 @@ def read_dataset_json(
             if len(files) < len(channels):
                 incomplete.append(case_id)
                 continue
-            cases.append(_case(case_id, files, channel, label, group_of(case_id), split))
+            cases.append(_case(case_id, files, channel or 0, label, group_of(case_id), split))
             if label is None and split == "train":
                 without_labels.append(case_id)
         without_image += sorted(label_paths)
@@ -218,7 +219,7 @@ def _incomplete_note(cases: list[str], channels: tuple[str, ...]) -> tuple[str, 
     )
 
 
-def _chosen_note(channels: tuple[str, ...], channel: int) -> tuple[str, ...]:
-    if len(channels) < 2:
+def _chosen_note(channels: tuple[str, ...], channel: int | None) -> tuple[str, ...]:
+    if len(channels) < 2 or channel is None:
         return ()
     return (f"Of {len(channels)} channels only '{channels[channel]}' is used.",)

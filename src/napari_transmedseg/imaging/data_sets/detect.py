@@ -33,7 +33,7 @@ class _Layout:
     words: str
     """What it looks like, for people."""
     is_it: Callable[[Path], bool]
-    read: Callable[[Path, _GroupOf, int], DataSet]
+    read: Callable[[Path, _GroupOf, int | None], DataSet]
     """From a folder, the person of a case id, and a channel."""
 
 
@@ -84,7 +84,7 @@ def read_data_set(
     folder: Path,
     *,
     layout: LayoutName | Literal["auto"] = AUTO,
-    channel: int = 0,
+    channel: int | None = 0,
     group_of: _GroupOf = own_group,
 ) -> DataSet:
     """Read a folder in the layout that is named, or else in the first that it has.
@@ -94,7 +94,8 @@ def read_data_set(
     layout
         Name of a layout, where a folder has several or the first one found is not what is meant.
     channel
-        Which channel `load_image` takes where images have several.
+        Which channel `load_image` takes where images have several; None: the first, and nothing
+        is said about the others.
     group_of
         Person of a case id, where the layout itself does not tell.
 

@@ -1,0 +1,45 @@
+"""Every key and what it does, in the order in which the widget shows them."""
+
+from __future__ import annotations
+
+from html import escape
+
+from qtpy.QtWidgets import QLabel, QWidget
+
+SHORTCUTS: tuple[tuple[str, str], ...] = (
+    ("D", "slice done"),
+    ("W", "mark empty"),
+    ("U", "un-annotate"),
+    ("A", "accept slice"),
+    ("S", "pseudo-label on or off"),
+    ("Shift-S", "pseudo-label filled or outlined"),
+    ("G", "uncertainty on or off"),
+    (",", "overlays fainter"),
+    (".", "overlays stronger"),
+)
+"""Keys over the canvas, as napari spells them; the controllers' `keys` say what they call."""
+OTHER_KEYS: tuple[tuple[str, str], ...] = (
+    ("Ctrl-Z", "undo the last stroke or accept"),
+    ("Ctrl-Shift-Z", "redo it"),
+    ("Alt-C", "check before training"),
+    ("Alt-T", "start training, or train again"),
+    ("Alt-U", "pause"),
+    ("Alt-R", "resume"),
+    ("Alt-K", "stop and keep"),
+    ("Alt-D", "discard the training"),
+)
+"""Keys of napari and of buttons."""
+
+
+class ShortcutTable(QLabel):
+    """Shows keys and what they do."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setToolTip("The first ones work while the mouse is over the image")
+        rows = [
+            f"<tr><td><b>{escape(key.replace('-', '+'))}</b>&nbsp;&nbsp;</td>"
+            f"<td>{escape(what)}</td></tr>"
+            for key, what in (*SHORTCUTS, *OTHER_KEYS)
+        ]
+        self.setText(f"<table>{''.join(rows)}</table>")

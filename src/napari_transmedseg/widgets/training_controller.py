@@ -1,0 +1,182 @@
+"""Training: from the buttons to the worker, and from its reports to curves and overlays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+
+from qtpy.QtCore import QObject, QTimer
+
+from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.project.continuing import continuation_of
+from napari_transmedseg.project.ledger import SliceState
+from napari_transmedseg.project.preflight import OpenSlice, Preflight
+from napari_transmedseg.project.session import TRAINING_ACTIVITIES, Activity
+from napari_transmedseg.widgets.annotator import person
+from napari_transmedseg.widgets.desk import Desk
+from napari_transmedseg.widgets.overlay_age import OverlayAge
+from napari_transmedseg.widgets.preferences import Preferences, PreferenceWatch
+from napari_transmedseg.widgets.preflight_dialog import PreflightDialog
+from napari_transmedseg.widgets.run_keeper import RunKeeper
+
+REDRAW_INTERVAL_MS = 150
+
+
+class TrainingController(QObject):
+    """Starts, pauses, resumes and stops trainings, and shows how they go."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._desk = desk
+        self._config, self._starts = TrainingConfig(), False
+        self._asked: set[OpenSlice] = set()
+        self._redraw = QTimer(self)
+        self._redraw.setSingleShot(True)
+        self._redraw.setInterval(REDRAW_INTERVAL_MS)
+        self._redraw.timeout.connect(self._show_history)
+        self._age = OverlayAge(desk)
+        self._runs = RunKeeper(desk)
+        self._preferences = PreferenceWatch(self._on_preferences)
+        train, tasks, session = desk.loop.train, desk.tasks, desk.session
+        train.startRequested.connect(desk.slot(self._check_and_train))
+        train.checkRequested.connect(desk.slot(self._check))
+        train.pauseRequested.connect(tasks.pause)
+        train.resumeRequested.connect(desk.slot(self._resume))
+        train.stopRequested.connect(tasks.stop)
+        train.discardRequested.connect(self._runs.ask_to_discard)
+        train.runsRequested.connect(desk.slot(self._runs.compare))
+        train.plot.exportRequested.connect(desk.slot(self._save_curves))
+        desk.loop.overlay.valueChanged.connect(self._on_overlay)
+        session.activity_changed.connect(self._on_activity)
+        session.history_changed.connect(self._on_history)
+        session.case_changed.connect(self._on_overlay)
+        session.project_changed.connect(self._on_project)
+        tasks.checked.connect(desk.slot(self._on_checked))
+        tasks.ended.connect(self._on_task_ended)
+        self._runs.changed.connect(self.show_continuation)
+        self._on_activity(session.activity)
+        self._on_preferences(self._preferences.value())
+
+    def keys(self) -> dict[str, Callable[[], None]]:
+        """Keys over the canvas and what they do."""
+        overlay = self._desk.loop.overlay
+        return {
+            "S": overlay.pseudo_label.toggle,
+            "Shift-S": overlay.filled.toggle,
+            "G": overlay.uncertainty.toggle,
+            ",": overlay.fainter,
+            ".": overlay.stronger,
+        }
+
+    def shut_down(self) -> None:
+        """Draw no more, and listen to nothing outside the window."""
+        self._redraw.stop()
+        self._age.shut_down()
+        self._preferences.close()
+
+    def show_continuation(self) -> None:
+        """Say what the next training goes on from."""
+        if self._desk.session.project is not None:
+            self._desk.loop.train.set_continuation(continuation_of(self._desk.session.project))
+
+    def _check(self, config: TrainingConfig, *, starts: bool = False) -> None:
+        self._desk.annotator.save()
+        self._config, self._starts = self._on_this_machine(config), starts
+        self._desk.tasks.check(self._config)
+
+    def _check_and_train(self, config: TrainingConfig) -> None:
+        """Train; where something stands in the way or slices are in progress, ask first."""
+        self._check(config, starts=True)
+
+    def _on_checked(self, found: Preflight) -> None:
+        self._desk.loop.train.set_preflight(found)
+        if self._starts and found.is_clear and set(found.in_progress) <= self._asked:
+            self._train()
+            return
+        dialog = PreflightDialog(found, parent=self._desk.window)
+        dialog.startRequested.connect(self._desk.slot(self._mark_done_and_train))
+        dialog.doneRequested.connect(self._desk.slot(self._mark_done))
+        self._asked |= set(found.in_progress)
+        dialog.open()
+
+    def _mark_done(self, slices: list[OpenSlice]) -> None:
+        project, annotator = self._desk.session.project, self._desk.annotator
+        assert project is not None
+        for case_id, group in groupby(slices, key=lambda one: one.case_id):
+            indices = [one.index for one in group]
+            if case_id == self._desk.session.case_id:
+                annotator.mark_slices_done(indices)
+            else:
+                project.set_slice_states(case_id, indices, SliceState.ANNOTATED, who=person())
+                self._desk.session.ledger_changed.emit(case_id)
+
+    def _mark_done_and_train(self, slices: list[OpenSlice]) -> None:
+        self._mark_done(slices)
+        self._train()
+
+    def _train(self) -> None:
+        self._desk.annotator.save()
+        self._desk.session.message_changed.emit("")
+        self._desk.tasks.train(self._config, warm_start=self._desk.loop.train.warm_start)
+        self._desk.loop.show_part("Train")
+
+    def _on_this_machine(self, config: TrainingConfig) -> TrainingConfig:
+        """Settings with what the Preferences say and no form holds."""
+        wanted = self._preferences.value()
+        return replace(
+            config, overlay_interval_s=wanted.overlay_interval_s, threads=wanted.threads
+        )  # fmt: skip
+
+    def _resume(self) -> None:
+        """Let a paused training go on, or finish a run that was cut off."""
+        if self._desk.session.activity is Activity.PAUSED:
+            self._desk.tasks.resume()
+        else:
+            self._desk.annotator.save()
+            self._desk.tasks.train(TrainingConfig(), resume=self._desk.loop.train.interrupted)
+            self._desk.loop.show_part("Train")
+
+    def _save_curves(self, path: Path) -> None:
+        self._desk.loop.train.plot.save(path)
+        self._desk.session.message_changed.emit(f"Saved the curves to {path}.")
+
+    def _on_preferences(self, wanted: Preferences) -> None:
+        self._desk.annotator.set_autosave_interval(wanted.autosave_interval_s)
+        self._desk.loop.train.advanced.set_device(wanted.device)
+
+    def _on_project(self) -> None:
+        self._asked.clear()
+        self._desk.loop.train.forget_preflight()
+
+    def _on_overlay(self, *_: object) -> None:
+        overlay, layers = self._desk.loop.overlay.value(), self._desk.annotator.layers
+        layers.set_overlay(
+            "pseudo-label", visible=overlay.pseudo_label, opacity=overlay.pseudo_label_opacity
+        )
+        layers.set_overlay(
+            "uncertainty", visible=overlay.uncertainty, opacity=overlay.uncertainty_opacity
+        )
+        layers.set_filled(overlay.is_filled)
+
+    def _on_activity(self, activity: Activity) -> None:
+        self._desk.loop.train.set_activity(activity)
+        self._on_history()
+
+    def _on_history(self) -> None:
+        """Redraw soon: many events in a row cost one drawing."""
+        if not self._redraw.isActive():
+            self._redraw.start()
+
+    def _show_history(self) -> None:
+        session = self._desk.session
+        classes = () if session.project is None else session.project.classes
+        colors = {one.name: one.color for one in classes}
+        self._desk.loop.train.setValue(session.history, session.activity, colors)
+
+    def _on_task_ended(self, activity: Activity) -> None:
+        if activity in TRAINING_ACTIVITIES:
+            self._runs.discard_if_asked()
+        self.show_continuation()
+        self._on_history()
