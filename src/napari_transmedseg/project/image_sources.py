@@ -53,6 +53,8 @@ class ImageSource:
     channel: str = ""
     """Name of this image where the case has further ones."""
     further: tuple[ChannelSource, ...] = ()
+    domain: str = ""
+    """Site or scanner, where it is known."""
 
     @property
     def address(self) -> tuple[Address, ...]:

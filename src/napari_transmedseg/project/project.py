@@ -60,8 +60,9 @@ class Project(RestorableCohort):
         folder
             New or existing folder without a project.
         images
-            Image files, and folders that are searched; DICOM too. Cases of several images: by
-            `options.channels`, or one by one with `channel_case`.
+            Image files, and folders that are searched; DICOM too. An `ImageSource` says the id,
+            series and frame itself; cases of several images come by `options.channels`, or one by
+            one with `channel_case`.
         classes
             Names of the structures; values are 1, 2, … in this order, background is 0.
         plane
