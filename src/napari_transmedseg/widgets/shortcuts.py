@@ -21,8 +21,8 @@ SHORTCUTS: tuple[tuple[str, str], ...] = (
 OTHER_KEYS: tuple[tuple[str, str], ...] = (
     ("Ctrl-Z", "undo the last stroke or accept"),
     ("Ctrl-Shift-Z", "redo it"),
-    ("Alt-C", "check before training"),
-    ("Alt-T", "start training, or train again"),
+    ("Alt-B", "check before training"),
+    ("Alt-G", "start training, or train again"),
     ("Alt-U", "pause"),
     ("Alt-R", "resume"),
     ("Alt-K", "stop and keep"),
