@@ -1,5 +1,7 @@
 """Volumes and label maps become layers in mm and come back; edits are undoable."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -185,3 +187,24 @@ def test_case_that_was_predicted_before_opens_with_predicted_slices(
     )  # fmt: skip
     for index in range(layers.num_slices):
         np.testing.assert_array_equal(layers.predicted_slice(index), tiny_labels.array[index])
+
+
+def test_further_channels_are_hidden_layers_that_come_and_go_with_their_case(
+    viewer, tiny_volume, tiny_labels
+):
+    both = replace(tiny_volume, further=(tiny_volume.array * 9,), channel_names=("t1", "flair"))
+    layers = CaseLayers(viewer)
+    layers.show(both, tiny_labels, case_id="tiny", slice_axis=0, colors=COLORS)
+    names = [layer.name for layer in viewer.layers]
+    assert names == [
+        "tiny", "tiny flair", "tiny uncertainty", "tiny pseudo-label", "tiny labels"
+    ]  # fmt: skip
+    flair = viewer.layers["tiny flair"]
+    assert not flair.visible and viewer.layers["tiny"].visible
+    np.testing.assert_array_equal(flair.data, both.further[0])
+    np.testing.assert_allclose(flair.translate, viewer.layers["tiny"].translate)
+    viewer.layers.remove(flair)
+    layers.restore()
+    assert flair in viewer.layers
+    layers.show(tiny_volume, tiny_labels, case_id="next", slice_axis=0, colors=COLORS)
+    assert not any("tiny" in layer.name for layer in viewer.layers)

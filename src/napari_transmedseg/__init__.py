@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_transmedseg.imaging.volume import LabelMap, Volume
     from napari_transmedseg.project.annotate import annotate_from_labels
     from napari_transmedseg.project.evaluation import evaluate
-    from napari_transmedseg.project.export import export
+    from napari_transmedseg.project.export import ExportOptions, export
     from napari_transmedseg.project.project import Project
     from napari_transmedseg.project.report import write_report
     from napari_transmedseg.project.training import predict, train
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "ExportOptions",
     "Geometry",
     "LabelMap",
     "Project",
@@ -46,6 +47,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ExportOptions": "project.export_options",
     "Geometry": "imaging.geometry",
     "LabelMap": "imaging.volume",
     "Project": "project.project",

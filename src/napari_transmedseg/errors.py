@@ -21,6 +21,22 @@ class ProjectError(TransMedSegError):
     """A project folder cannot be opened, written, or lacks what was asked for."""
 
 
+class DamagedFileError(ProjectError):
+    """A project's description is damaged; there may be a copy of it."""
+
+
+class ProjectHeldError(ProjectError):
+    """Another program has the project open: read only, or take it over knowingly."""
+
+
+class ProjectTakenError(ProjectError):
+    """Another program took this project over; what was not saved lies in a rescue file."""
+
+
+class UnlinkedError(ProjectError):
+    """A project reaches outside its folder, to files that this person never chose."""
+
+
 class ConfigError(TransMedSegError):
     """A setting is out of its limits or contradicts another."""
 

@@ -1,5 +1,6 @@
 """DICOM SEG written on a series, and read again by highdicom and by us."""
 
+import copy
 from pathlib import Path
 
 import highdicom as hd
@@ -9,11 +10,12 @@ import pytest
 from dicom_files import write_series
 from numpy.testing import assert_array_equal
 
-from napari_transmedseg.errors import ConfigError, GeometryError
+from napari_transmedseg.errors import ConfigError, GeometryError, ImageReadError
 from napari_transmedseg.imaging import dicom
 from napari_transmedseg.imaging.alignment import onto_same_grid
 from napari_transmedseg.imaging.dicom_seg import encode_segmentation
 from napari_transmedseg.imaging.io import open_image, read_labels
+from napari_transmedseg.imaging.overlap import OverlapRule
 from napari_transmedseg.imaging.volume import LabelMap
 
 HEIGHTS = (0.0, 2.0, 4.0, 6.0, 8.0)
@@ -82,6 +84,80 @@ def test_codes_are_taken_where_they_are_given(case, tmp_path: Path) -> None:
     path.write_bytes(encode_segmentation(labels, files, automatic=True, codes=codes))
     kind = hd.seg.segread(path).get_segment_description(2)
     assert kind.SegmentedPropertyTypeCodeSequence[0].CodeMeaning == "Left kidney"
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "side"),
+    [
+        pytest.param("left kidney", "64033007", "7771000", id="left"),
+        pytest.param("Kidney_RIGHT", "64033007", "24028007", id="right"),
+        pytest.param("left and right lung", "39607008", "51440002", id="both"),
+        pytest.param("left ventricle", "87878005", None, id="a code of its own"),
+        pytest.param("liver", "10200004", None, id="no side"),
+        pytest.param("left whatnot", "85756007", "7771000", id="unknown structure"),
+    ],
+)
+def test_the_side_in_a_name_becomes_a_modifier_of_its_code(
+    case, name, code, side, tmp_path: Path
+) -> None:
+    labels, folder = case
+    labels.names = {1: name, 3: "right thing"}
+    path = tmp_path / "mask.dcm"
+    path.write_bytes(encode_segmentation(labels, dicom.slice_files(folder), automatic=True))
+
+    (kind,) = hd.seg.segread(path).get_segment_description(1).SegmentedPropertyTypeCodeSequence
+
+    assert kind.CodeValue == code
+    modifiers = getattr(kind, "SegmentedPropertyTypeModifierCodeSequence", [])
+    assert [modifier.CodeValue for modifier in modifiers] == ([] if side is None else [side])
+
+
+def test_a_side_that_only_the_codes_tell_becomes_part_of_the_name(case, tmp_path: Path) -> None:
+    labels, folder = case
+    labels.names = {1: "Kidney left", 3: "kidney right"}
+    path = tmp_path / "mask.dcm"
+    path.write_bytes(encode_segmentation(labels, dicom.slice_files(folder), automatic=True))
+    dataset = pydicom.dcmread(path)
+    for item in dataset.SegmentSequence:
+        item.SegmentLabel = "Kidney"
+    dataset.save_as(path)
+
+    assert read_labels(path).names == {1: "left Kidney", 2: "right Kidney"}
+
+
+def test_overlapping_segments_follow_the_rule(case, tmp_path: Path) -> None:
+    labels, folder = case
+    path = tmp_path / "mask.dcm"
+    path.write_bytes(encode_segmentation(labels, dicom.slice_files(folder), automatic=True))
+    dataset = pydicom.dcmread(path)
+    frames = dataset.PerFrameFunctionalGroupsSequence
+    twice = next(
+        place for place, frame in enumerate(frames)
+        if frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber == 1
+    )  # fmt: skip
+    add_frame(dataset, copy.deepcopy(frames[twice]), twice, segment=2)
+    dataset.save_as(path)
+
+    with pytest.raises(ImageReadError, match="'left kidney' over 'Liver' on 28 voxels"):
+        read_labels(path)
+    later = read_labels(path, overlap=OverlapRule())
+    first = read_labels(path, overlap=OverlapRule(first=("liver",)))
+    assert np.count_nonzero((first.array == 1) & (later.array == 2)) == 28
+    assert "'Liver' over 'left kidney' on 28 voxels" in first.notes[0]
+
+
+def add_frame(dataset, frame, source: int, *, segment: int) -> None:
+    """Repeat a frame's pixels for another segment."""
+    frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber = segment
+    pixels = np.unpackbits(np.frombuffer(dataset.PixelData, np.uint8), bitorder="little")
+    size = dataset.Rows * dataset.Columns
+    count = dataset.NumberOfFrames
+    planes = pixels[: count * size].reshape(count, size)
+    planes = np.concatenate([planes, planes[source : source + 1]])
+    packed = np.packbits(planes.ravel(), bitorder="little").tobytes()
+    dataset.PixelData = packed + b"\0" * (len(packed) % 2)
+    dataset.NumberOfFrames = count + 1
+    dataset.PerFrameFunctionalGroupsSequence.append(frame)
 
 
 def test_another_series_is_refused(case, tmp_path: Path) -> None:

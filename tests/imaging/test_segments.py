@@ -16,6 +16,7 @@ from napari_transmedseg.imaging.label_tables import (
     slicer_table,
     snap_table,
 )
+from napari_transmedseg.imaging.overlap import OverlapRule, parse_overlap
 from napari_transmedseg.imaging.volume import LabelMap, class_counts
 
 NAMES = {1: "left ventricle", 3: "Größe: 5"}
@@ -96,8 +97,46 @@ def test_layers_that_do_not_overlap_become_one_map(tmp_path: Path) -> None:
     assert found.names == {1: "a", 2: "b"}
 
     layers[1, 0, 0, 0] = 1
-    with pytest.raises(ImageReadError, match="'b' over others on 1 voxels"):
+    with pytest.raises(ImageReadError, match=r"'b' over 'a' on 1 voxels; .*--overlap 'a,b'"):
         read_labels(layered(tmp_path / "y.seg.nrrd", layers, fields))
+
+
+def overlapping(path: Path) -> Path:
+    """Three segments on two layers: b covers 20 voxels of a, c lies beside b and covers 40."""
+    layers = np.zeros((2, 3, 4, 5), np.uint8)
+    layers[0] = 1
+    layers[1, 0], layers[1, 1:] = 1, 2
+    fields = {}
+    for number, (name, value, layer) in enumerate((("a", 1, 0), ("b", 1, 1), ("c", 2, 1))):
+        key = f"Segment{number}"
+        fields |= {f"{key}_Name": name, f"{key}_LabelValue": value, f"{key}_Layer": layer}
+    return layered(path, layers, fields)
+
+
+@pytest.mark.parametrize(
+    ("rule", "stored", "told"),
+    [
+        pytest.param("later", [2, 3, 3], ("'c' over 'a' on 40", "'b' over 'a' on 20"), id="later"),
+        pytest.param("a", [1, 1, 1], ("'a' over 'c' on 40", "'a' over 'b' on 20"), id="one first"),
+        pytest.param("B, a", [2, 1, 1], ("'a' over 'c' on 40", "'b' over 'a' on 20"), id="order"),
+    ],
+)
+def test_the_rule_says_which_of_overlapping_segments_wins(rule, stored, told, tmp_path) -> None:
+    found = read_labels(overlapping(tmp_path / "x.seg.nrrd"), overlap=parse_overlap(rule))
+    classes = found.geometry.to_source(found.array)
+    assert [np.unique(plane).tolist() for plane in classes] == [[value] for value in stored]
+    (note,) = found.notes
+    assert all(f"{part} voxels" in note for part in told)
+
+
+def test_a_rule_of_segments_that_there_are_not_is_refused(tmp_path) -> None:
+    with pytest.raises(ImageReadError, match="one of the segments 'a', 'b', 'c'.*found 'd'"):
+        read_labels(overlapping(tmp_path / "x.seg.nrrd"), overlap=parse_overlap("d"))
+
+
+@pytest.mark.parametrize("text", [None, "", " , "])
+def test_no_rule_is_no_rule(text) -> None:
+    assert parse_overlap(text) is None
 
 
 @pytest.mark.parametrize(
@@ -141,8 +180,21 @@ def test_dcmqi_segmentations_are_their_nrrd_twins(real_data) -> None:
         assert found.names
     image = read_volume(folder / "ct-3slice")
     assert image.geometry.same_space(read_volume(folder / "ct-3slice").geometry)
-    with pytest.raises(ImageReadError, match="overlap"):
-        read_labels(folder / "partial_overlaps.dcm")
+
+
+def test_overlapping_dicom_segments_are_their_nrrd_twins_where_they_win(real_data) -> None:
+    from napari_transmedseg.imaging.alignment import onto_same_grid
+
+    folder = real_data("formats") / "dicom/dcmqi/data/segmentations"
+    path = folder / "partial_overlaps.dcm"
+    with pytest.raises(ImageReadError, match=r"segments that overlap: '.*--overlap"):
+        read_labels(path)
+    twins = [read_labels(folder / f"partial_overlaps-{part}.nrrd") for part in (1, 2, 3)]
+    for number, name in read_labels(path, overlap=OverlapRule()).names.items():
+        found = read_labels(path, overlap=OverlapRule(first=(name,)))
+        moved = onto_same_grid(found, twins[0].geometry, path.name, "its twin", sparse=True)
+        wanted = np.any([twin.array == number for twin in twins], axis=0)
+        assert_array_equal(moved.array == number, wanted, err_msg=name)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

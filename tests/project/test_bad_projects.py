@@ -55,18 +55,36 @@ def test_a_folder_without_a_project_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_project_of_a_newer_version_is_refused_and_left_alone(project: Project) -> None:
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_project_of_a_newer_version_is_opened_read_only_and_left_alone(
+    project: Project, read_only: bool
+) -> None:
+    project.save_annotation("a", paint(project, "a", 1))
     project.close()
     path = project.folder / "project.json"
-    content = {**json.loads(path.read_text()), "schema_version": 3, "something": "new"}
+    content = {**json.loads(path.read_text()), "schema_version": 99, "something": "new"}
+    content["cases"][0]["colour"] = {"of": "the future"}
     path.write_text(json.dumps(content))
     before = snapshot(project.folder)
 
-    for read_only in (False, True):
-        with refused(ProjectError, "newer program; update"):
-            Project.open(project.folder, read_only=read_only)
+    newer = Project.open(project.folder, read_only=read_only)
 
+    assert "version 99 of a newer program" in newer.notices[0]
+    assert newer.annotation("a").array[1].any()
+    with refused(ProjectError, "newer program; it is opened read-only"):
+        newer.set_domain("a", "site")
+    with refused(ProjectError, "newer program"):
+        newer.save_slices("a", {}, newer.ledger("a"))
+    newer.close()
     assert snapshot(project.folder) == before
+
+
+def test_a_newer_version_that_makes_no_sense_here_is_refused(project: Project) -> None:
+    project.close()
+    path = project.folder / "project.json"
+    path.write_text('{"schema_version": 99, "name": "x", "structures": []}')
+    with refused(ProjectError, "newer program; update"):
+        Project.open(project.folder, read_only=True)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Exported masks: people's labels where they are, predictions elsewhere, on the image's grid."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -9,11 +10,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from napari_transmedseg.engine.config import TrainingConfig
-from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.errors import ConfigError, ProjectError
 from napari_transmedseg.imaging.io import read_labels, write_labels
 from napari_transmedseg.imaging.label_tables import read_label_table
 from napari_transmedseg.imaging.volume import LabelMap
-from napari_transmedseg.project.export import export
+from napari_transmedseg.project.export import ExportOptions, export
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
 
@@ -65,7 +66,7 @@ def test_reviewed_only_writes_what_people_vouch_for_and_says_what_that_is(
 ) -> None:
     predict_all(annotated)
 
-    done = export(annotated, tmp_path / "out", reviewed_only=True)
+    done = export(annotated, tmp_path / "out", ExportOptions(reviewed_only=True))
 
     assert [case.case_id for case in done] == ["a"]
     assert done[0].known_path == tmp_path / "out" / "a.known.nii.gz"
@@ -115,7 +116,7 @@ def test_a_missing_prediction_is_named_and_nothing_is_written(
 
 def test_nothing_reviewed_is_said(project: Project, tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="annotated slices"):
-        export(project, tmp_path / "out", reviewed_only=True)
+        export(project, tmp_path / "out", ExportOptions(reviewed_only=True))
 
 
 def test_images_are_never_overwritten(annotated: Project) -> None:
@@ -169,7 +170,7 @@ def test_an_older_run_can_be_exported_from_a_project_opened_read_only(
     predict_all(annotated, 2)
     reader = Project.open(annotated.folder, read_only=True)
 
-    export(reader, tmp_path / "out", run_id=first)
+    export(reader, tmp_path / "out", ExportOptions(run_id=first))
 
     assert read_labels(tmp_path / "out" / "b.nii.gz").array.max() == 3
 
@@ -180,7 +181,7 @@ def test_masks_come_in_the_format_that_is_asked_for(
 ) -> None:
     predict_all(annotated)
     export(annotated, tmp_path / "nifti")
-    done = export(annotated, tmp_path / "out", file_format=file_format)
+    done = export(annotated, tmp_path / "out", ExportOptions(file_format=file_format))
     for case in done:
         assert case.path.name == f"{case.case_id}.{file_format}"
         mask, twin = read_labels(case.path), read_labels(tmp_path / f"nifti/{case.case_id}.nii.gz")
@@ -194,7 +195,7 @@ def test_masks_come_in_the_format_that_is_asked_for(
 def test_each_class_has_a_file_of_its_own(annotated: Project, tmp_path: Path) -> None:
     predict_all(annotated)
     whole = export(annotated, tmp_path / "whole")
-    done = export(annotated, tmp_path / "out", per_class=True)
+    done = export(annotated, tmp_path / "out", ExportOptions(per_class=True))
     for case, other in zip(done, whole, strict=True):
         mask = read_labels(other.path).array
         for value, name in zip(annotated.class_names, case.files, strict=True):
@@ -237,10 +238,87 @@ def test_an_export_that_fails_leaves_the_earlier_one_whole(
 def test_dicom_seg_needs_cases_of_dicom_series(annotated: Project, tmp_path: Path) -> None:
     predict_all(annotated)
     with pytest.raises(ProjectError, match="DICOM series.*choose another format"):
-        export(annotated, tmp_path / "out", file_format="dicom-seg")
+        export(annotated, tmp_path / "out", ExportOptions(file_format="dicom-seg"))
     assert not (tmp_path / "out").exists()
 
 
 def test_probabilities_need_a_run(annotated: Project, tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="predict first"):
-        export(annotated, tmp_path / "out", reviewed_only=True, probabilities=True)
+        export(annotated, tmp_path / "out", ExportOptions(reviewed_only=True, probabilities=True))
+
+
+def test_only_the_chosen_cases_are_exported(annotated: Project, tmp_path: Path) -> None:
+    predict_all(annotated)
+    done = export(annotated, tmp_path / "out", ExportOptions(cases=("c", "a", "c")))
+    assert [case.case_id for case in done] == ["c", "a"]
+    with pytest.raises(ProjectError, match="found 'x'"):
+        export(annotated, tmp_path / "out", ExportOptions(cases=("x",)))
+
+
+def test_cleaning_changes_predicted_voxels_only(annotated: Project, tmp_path: Path) -> None:
+    run = annotated.new_run(TrainingConfig())
+    for case in annotated.cases:
+        predicted = LabelMap.empty(annotated.geometry(case.case_id), known=True)
+        predicted.array[3:6, :5, :5] = 3
+        predicted.array[4, 2, 2] = 0
+        predicted.array[5, 8, 7] = 3
+        annotated.save_prediction(run.run_id, case.case_id, predicted)
+
+    export(annotated, tmp_path / "raw")
+    export(annotated, tmp_path / "out", ExportOptions(cleanup="largest-holes"))
+
+    for name in ("a", "b"):
+        raw, clean = (read_labels(tmp_path / place / f"{name}.nii.gz") for place in ("raw", "out"))
+        changed = np.argwhere(raw.array != clean.array).tolist()
+        assert changed == [[4, 2, 2], [5, 8, 7]]
+        assert clean.array[4, 2, 2] == 3
+        known = annotated.annotation(name).known
+        assert_array_equal(clean.array[known], annotated.annotation(name).array[known])
+
+
+def test_tables_tell_volumes_and_who_labeled_each_slice(annotated: Project, tmp_path: Path) -> None:
+    run_id = predict_all(annotated)
+    annotated.set_slice_state("a", 4, SliceState.EMPTY, who="=Ann")
+    export(annotated, tmp_path / "out")
+
+    cases, slices = (
+        list(csv.DictReader((tmp_path / "out" / name).read_text().splitlines()))
+        for name in ("export.csv", "slices.csv")
+    )
+
+    assert [(row["case"], row["run"], row["slices annotated"]) for row in cases] == [
+        ("a", run_id, "1"), ("b", run_id, "0"), ("c", run_id, "0"),
+    ]  # fmt: skip
+    assert float(cases[1]["LV ml"]) == pytest.approx(8 * 9 * 6 * 1.5 * 1.5 * 8 / 1000)
+    of_a = [(row["labels by"], row["run"], row["who"]) for row in slices[:6]]
+    assert of_a[1] == ("a person", "", "")
+    assert of_a[2] == ("a person and the model", run_id, "")
+    assert of_a[3] == ("the model", run_id, "")
+    assert of_a[4] == ("a person", "", "'=Ann")
+
+
+def test_a_page_sums_the_export_up(annotated: Project, tmp_path: Path) -> None:
+    annotated.rename_class(1, "RV <right>")
+    run_id = predict_all(annotated)
+    export(annotated, tmp_path / "out", ExportOptions(cleanup="holes"))
+
+    page = (tmp_path / "out" / "export.html").read_text(encoding="utf-8")
+
+    for part in (f"Model {run_id}", "fill holes", "RV &lt;right&gt;, ml", "tsa_weight", "numpy",
+                 "Slice 2: annotated, by a person"):  # fmt: skip
+        assert part in page
+    assert "<right>" not in page
+
+
+def test_summaries_of_others_are_never_overwritten(annotated: Project, tmp_path: Path) -> None:
+    predict_all(annotated)
+    (tmp_path / "slices.csv").write_text("mine")
+    with pytest.raises(ProjectError, match=r"slices\.csv would be overwritten"):
+        export(annotated, tmp_path)
+    assert (tmp_path / "slices.csv").read_text() == "mine"
+
+
+@pytest.mark.parametrize("wrong", [{"file_format": "png"}, {"cleanup": "polish"}])
+def test_what_no_export_knows_is_refused(wrong: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="choose one"):
+        ExportOptions(**wrong)

@@ -7,6 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from napari_transmedseg.cli.console import Switch, make_table, out, print_advice
+from napari_transmedseg.cli.opening import TakeOver, open_project
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,16 +34,20 @@ class Annotate:
     """File that names the labels: of ITK-SNAP, 3D Slicer, or `.labels.json`."""
     resample: Switch = False
     """Resample label maps on another grid of the same space; what was lost is told."""
+    overlap: Annotated[str | None, arg(metavar="later|A,B,...")] = None
+    """Which segment wins where several claim a voxel (3D Slicer, DICOM SEG): `later` in the file,
+    or names in the order of their priority; the overlapped voxels are told. Without: refused."""
     replace: Switch = False
     """Replace what was annotated before on the slices that are brought in."""
+    take_over: TakeOver = False
 
     def run(self) -> int:
         """Import the label maps and list what was taken."""
+        from napari_transmedseg.imaging.overlap import parse_overlap
         from napari_transmedseg.project.annotate import annotate_from_labels
         from napari_transmedseg.project.label_classes import parse_mapping
-        from napari_transmedseg.project.project import Project
 
-        with Project.open(self.project) as project:
+        with open_project(self.project, take_over=self.take_over) as project:
             summary = annotate_from_labels(
                 project,
                 self.from_labels,
@@ -54,6 +59,7 @@ class Annotate:
                 mapping=parse_mapping(self.map),
                 names=self.names,
                 resample=self.resample,
+                overlap=parse_overlap(self.overlap),
             )
         table = make_table(["case", "slices", "annotated slices (from 0)"])
         for case in summary.cases:

@@ -19,6 +19,9 @@ COMMANDS: dict[str, str] = {
     "predict": "Segment every case with a trained run.",
     "export": "Write masks that lie exactly on their images.",
     "evaluate": "Compare predictions with references: Dice per case and class.",
+    "snapshots": "List the states of annotation that can be restored.",
+    "restore": "Bring a case's annotation back from a snapshot.",
+    "trust": "Link the files outside its folder that a project of others names.",
     "info": "Show what is in image files.",
     "benchmark": "Compare methods on a data set: a declared experiment.",
 }

@@ -8,6 +8,7 @@ from tyro.conf import Positional, arg
 
 from napari_transmedseg.cli.console import Switch, out, print_json
 from napari_transmedseg.cli.interrupt import stop_on_interrupt
+from napari_transmedseg.cli.opening import TakeOver, open_project
 from napari_transmedseg.cli.progress import CountView
 from napari_transmedseg.engine.control import TrainingControl
 
@@ -22,18 +23,18 @@ class Predict:
     """Which run; without: the latest."""
     flips: Switch = False
     """Average over each image and its mirror images as well; slower, sometimes a little better."""
+    take_over: TakeOver = False
     json: Switch = False
     """Print one JSON line per case."""
 
     def run(self) -> int:
         """Predict all cases and say where the label maps are."""
         from napari_transmedseg.cli.main import INTERRUPTED
-        from napari_transmedseg.project.project import Project
         from napari_transmedseg.project.training import predict
 
         control = TrainingControl()
         with (
-            Project.open(self.project) as project,
+            open_project(self.project, take_over=self.take_over) as project,
             stop_on_interrupt(control),
             CountView("Predicting", quiet=self.json) as view,
         ):

@@ -7,6 +7,7 @@ from typing import Any
 from tyro.conf import Positional
 
 from napari_transmedseg.cli.console import Switch, make_table, out, print_advice, print_json
+from napari_transmedseg.cli.opening import open_project
 
 CASE_COLUMNS = (
     "case",
@@ -34,10 +35,9 @@ class Status:
 
     def run(self) -> int:
         """Read the project without locking it and print its state."""
-        from napari_transmedseg.project.project import Project
         from napari_transmedseg.project.status import project_status
 
-        with Project.open(self.project, read_only=True) as project:
+        with open_project(self.project, read_only=True) as project:
             status = project_status(project)
         if self.json:
             print_json(status)
@@ -49,7 +49,8 @@ class Status:
 def _print_status(status: dict[str, Any]) -> None:
     console = out()
     classes = ", ".join(f"{item['value']} {item['name']}" for item in status["classes"])
-    console.print(f"{status['folder']}: {len(status['cases'])} cases, classes {classes}")
+    channels = f", channels {', '.join(status['channels'])}" if status["channels"] else ""
+    console.print(f"{status['folder']}: {len(status['cases'])} cases, classes {classes}{channels}")
     table = make_table(CASE_COLUMNS, left=3)
     for case in status["cases"]:
         table.add_row(*_case_row(case))

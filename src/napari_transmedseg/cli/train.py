@@ -8,6 +8,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from napari_transmedseg.cli.console import Switch, err, print_json
 from napari_transmedseg.cli.interrupt import stop_on_interrupt
+from napari_transmedseg.cli.opening import TakeOver, open_project
 from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.engine.events import SlicePrediction, TrainingEvent
@@ -30,6 +31,7 @@ class Train:
     """Go on with this run where it stopped."""
     warm_start: Annotated[str | None, arg(metavar="RUN")] = None
     """Begin a new run with what this run learned, after corrections."""
+    take_over: TakeOver = False
     json: Switch = False
     """Print one JSON line per event."""
 
@@ -37,11 +39,10 @@ class Train:
         """Train, show the progress, and say what comes next."""
         from napari_transmedseg.cli.main import INTERRUPTED
         from napari_transmedseg.cli.progress import TrainingView
-        from napari_transmedseg.project.project import Project
         from napari_transmedseg.project.training import train
 
         control = TrainingControl()
-        with Project.open(self.project) as project:
+        with open_project(self.project, take_over=self.take_over) as project:
             with stop_on_interrupt(control), TrainingView(quiet=self.json) as view:
                 if not self.json and self.resume is None:
                     view.tell(self._preflight(project))

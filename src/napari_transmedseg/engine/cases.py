@@ -17,3 +17,5 @@ class TrainingCase:
     """Classes and known mask, on the image's geometry; None where nothing is known."""
     domain: str = ""
     """Site or scanner."""
+    channels: tuple[str, ...] = ()
+    """Names of the image's channels as its volume gives them; empty for a single image."""

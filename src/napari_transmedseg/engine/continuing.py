@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from napari_transmedseg.engine.channels import require_same_channels
 from napari_transmedseg.engine.images import ImageStore
 from napari_transmedseg.engine.oversight import held_out_dice
 from napari_transmedseg.engine.plan import TrainingPlan
@@ -20,7 +21,13 @@ def adopt_plan(plan: TrainingPlan, previous: TrainingPlan, *, resumed: bool) -> 
     A resumed run keeps all that it saw. A warm start may look at another window, but at the same
     spacing: a network knows its structures at the size at which it learned them. It needs no
     warm-up.
+
+    Raises
+    ------
+    TrainingError
+        If the previous run saw other channels.
     """
+    require_same_channels(plan.image_channels, previous.image_channels)
     plan = replace(plan, network=previous.network, channels=previous.channels)
     if resumed:
         return replace(plan, space=previous.space, recipe=previous.recipe)
@@ -58,5 +65,6 @@ def _at_spacing_of(previous: TrainingPlan, space: NetworkSpace) -> NetworkSpace:
         spacing_mm=kept.spacing_mm,
         normalisation=kept.normalisation,
         clip=kept.clip,
+        channel_clips=kept.channel_clips,
         patch=() if patch == size else patch,
     )

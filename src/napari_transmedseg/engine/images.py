@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from napari_transmedseg.engine.cases import TrainingCase
+from napari_transmedseg.engine.channels import require_channels
 from napari_transmedseg.engine.plan import TrainingPlan
 from napari_transmedseg.engine.preprocess import (
     image_to_network,
@@ -21,6 +22,7 @@ from napari_transmedseg.engine.preprocess import (
 )
 from napari_transmedseg.errors import PlanError
 from napari_transmedseg.imaging.geometry import Geometry
+from napari_transmedseg.imaging.volume import Volume
 
 _ANCHORS = 128
 _ENOUGH = 50
@@ -117,9 +119,9 @@ def build_store(
     start: dict[str, int] = {}
     geometry: dict[str, Geometry] = {}
     count = open_slices = 0
-    writer = None if plan.in_memory or cache is None else _ImageFile(cache, space.size)
+    writer = None if plan.in_memory or cache is None else _ImageFile(cache, plan)
     for row, case in enumerate(cases):
-        volume = case.load()
+        volume = _load(case, plan)
         stack = image_to_network(volume, space)
         inside = inside_mask(volume.geometry, space)
         start[case.case_id], geometry[case.case_id] = count, volume.geometry
@@ -171,13 +173,19 @@ def build_store(
     )
 
 
+def _load(case: TrainingCase, plan: TrainingPlan) -> Volume:
+    volume = case.load()
+    require_channels(volume, plan.image_channels, f"the image of {case.case_id}")
+    return volume
+
+
 class _ImageFile:
     """Images appended to a file and read back memory-mapped."""
 
-    def __init__(self, path: Path, size: tuple[int, ...]) -> None:
+    def __init__(self, path: Path, plan: TrainingPlan) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._size = size
+        self._shape = (plan.in_channels, *plan.space.size)
         self._count = 0
         path.write_bytes(b"")
 
@@ -187,7 +195,7 @@ class _ImageFile:
         self._count += len(stack)
 
     def tensor(self) -> Tensor:
-        shape = torch.Size((self._count, 1, *self._size))
+        shape = torch.Size((self._count, *self._shape))
         return torch.from_file(str(self._path), shared=True, size=shape.numel()).reshape(shape)
 
 

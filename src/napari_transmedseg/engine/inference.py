@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from napari_transmedseg.engine.channels import require_channels
 from napari_transmedseg.engine.checkpoint import load_checkpoint, plan_of
 from napari_transmedseg.engine.forward import run_network
 from napari_transmedseg.engine.machine import resolve_device
@@ -81,7 +82,14 @@ class Predictor:
 
         The window of the training is looked at first; where the structure reaches its border,
         the whole image is.
+
+        Raises
+        ------
+        TrainingError
+            If the volume's channels are not those of the training.
         """
+        what = volume.name or "an image"
+        require_channels(volume, self.plan.image_channels, what)
         space = self.plan.space
         probabilities = self._run(image_to_network(volume, space))
         if self._leaves_window(probabilities, volume.geometry):
@@ -101,7 +109,9 @@ class Predictor:
                 kept.append(on_image)
         label_SYX = torch.cat(labels)
         if self.plan.largest_component:
-            label_SYX = largest_components(label_SYX[None], self.plan.num_classes)[0]
+            label_SYX = largest_components(
+                label_SYX[None], self.plan.num_classes, self.plan.largest_component
+            )[0]
         axis = self.plan.space.slice_axis
         return Prediction(
             labels=LabelMap(
@@ -132,7 +142,7 @@ class Predictor:
         on_image = probabilities_to_image(probabilities, geometry, self.plan.space)
         label = predict_labels(on_image)
         if self.plan.largest_component:
-            label = largest_components(label, self.plan.num_classes)
+            label = largest_components(label, self.plan.num_classes, self.plan.largest_component)
         return label[0].to(torch.uint8).numpy(), normalized_entropy(on_image)[0].numpy()
 
     def _slice(self, image_1HW: Tensor, geometry: Geometry, index: int) -> Tensor:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from napari_transmedseg.engine.cases import TrainingCase
+from napari_transmedseg.engine.channels import channel_clips, common_channels, in_words
 from napari_transmedseg.engine.config import (
     Direction,
     Method,
@@ -22,6 +23,7 @@ from napari_transmedseg.engine.machine import (
     free_memory_bytes,
     resolve_device,
 )
+from napari_transmedseg.engine.one_piece import one_piece_classes
 from napari_transmedseg.engine.plan_space import choose_dimensions, plan_space
 from napari_transmedseg.engine.precision import Precision, choose_precision
 from napari_transmedseg.engine.preprocess import NetworkSpace
@@ -61,7 +63,8 @@ class TrainingPlan:
     tsa_samples: int
     tsa_direction: Direction
     recipe: Recipe
-    largest_component: bool
+    largest_component: tuple[int, ...]
+    """Values of the classes of which only the largest connected component is kept."""
     device: str
     precision: Precision
     compile: bool
@@ -70,11 +73,18 @@ class TrainingPlan:
     """False: preprocessed images are memory-mapped from a cache."""
     notes: tuple[str, ...]
     """Plain sentences: what was decided and why, and advice."""
+    image_channels: tuple[str, ...] = ()
+    """Names of the channels of every image; empty where cases are single images."""
 
     @property
     def num_classes(self) -> int:
         """C, with the background."""
         return len(self.class_names) + 1
+
+    @property
+    def in_channels(self) -> int:
+        """M, the channels that the network takes."""
+        return max(1, len(self.image_channels))
 
     @property
     def dims(self) -> int:
@@ -109,6 +119,7 @@ def plan_training(
     validate_config(config)
     annotations = _annotations(cases)
     _check_classes(annotations, class_names)
+    image_channels = common_channels(cases)
     device = resolve_device(config.device)
     dims, why = choose_dimensions(config, annotations, slice_axis, device)
     recipe = recipe_of(config, dims)
@@ -116,7 +127,13 @@ def plan_training(
     space, channels = _space_and_channels(
         config, annotations, slice_axis, recipe, dims=dims, device=device, network=network
     )
-    notes = [why, *_advice(annotations, slice_axis)]
+    space = replace(space, channel_clips=channel_clips(config, image_channels))
+    one_piece, pieces_in_words = one_piece_classes(
+        config, annotations, class_names, slice_axis=slice_axis, dims=dims
+    )
+    notes = [why, *pieces_in_words, *_advice(annotations, slice_axis)]
+    if image_channels:
+        notes.insert(0, f"The network sees {in_words(image_channels)} of every case.")
     method: Method = config.method
     if not _has_unlabeled(cases) and method != "supervised":
         method = "supervised"
@@ -137,13 +154,16 @@ def plan_training(
         tsa_samples=config.tsa_samples,
         tsa_direction=config.tsa_direction,
         recipe=recipe,
-        largest_component=config.largest_component,
+        largest_component=one_piece,
         device=device,
         precision=choose_precision(device) if config.mixed_precision else "float32",
         compile=config.compile,
         threads=config.threads or available_cores(),
-        in_memory=_fits_memory(len(cases), annotations, space, device),
+        in_memory=_fits_memory(
+            len(cases) * max(1, len(image_channels)), annotations, space, device
+        ),
         notes=tuple(notes),
+        image_channels=image_channels,
     )
 
 
@@ -260,10 +280,11 @@ def _advice(annotations: Sequence[LabelMap], slice_axis: int) -> list[str]:
 
 
 def _fits_memory(
-    num_cases: int, annotations: Sequence[LabelMap], space: NetworkSpace, device: str
+    num_channels: int, annotations: Sequence[LabelMap], space: NetworkSpace, device: str
 ) -> bool:
+    """Whether the channels of all cases, preprocessed, leave room for the training."""
     images = 1.0
     if space.dims == 2:
         images = float(np.mean([a.geometry.display_shape[space.slice_axis] for a in annotations]))
-    needed = num_cases * images * math.prod(space.size) * 4
+    needed = num_channels * images * math.prod(space.size) * 4
     return needed < _MEMORY_SHARE * free_memory_bytes(device)

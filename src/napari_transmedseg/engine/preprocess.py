@@ -5,13 +5,14 @@ or padded to a common window around the region of interest. In 3-D the same in a
 the window is seen in patches. Resampling maps image borders onto image borders, so that no voxel
 drifts.
 
-Shape suffixes: S slices, N images (2-D: the slices; 3-D: the one volume), C classes, HW the space
-axes of the window (3-D: slices, rows, columns), Y and X the image's own rows and columns.
+Shape suffixes: S slices, N images (2-D: the slices; 3-D: the one volume), M channels of an image,
+C classes, HW the space axes of the window (3-D: slices, rows, columns), Y and X the image's own
+rows and columns.
 """
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,8 @@ class NetworkSpace:
     normalisation: Normalisation = "z-score"
     clip: tuple[float, float] | None = None
     """Intensities outside are set to these bounds first (CT: HU)."""
+    channel_clips: tuple[tuple[float, float] | None, ...] = ()
+    """The same for each channel; empty: `clip` for all of them."""
 
     @property
     def dims(self) -> int:
@@ -108,20 +111,18 @@ def window_of(geometry: Geometry, space: NetworkSpace) -> Window:
 
 
 def image_to_network(volume: Volume, space: NetworkSpace, *, whole: bool = False) -> Tensor:
-    """Intensities as (N, 1, HW) float32; 0 in the padding.
+    """Intensities as (N, M, HW) float32; 0 in the padding.
 
+    Each channel is clipped and brought to mean and deviation (or [0, 1]) by itself.
     `whole` keeps the resampled images uncut.
     """
-    scale = z_score if space.normalisation == "z-score" else unit_range
-    array = volume.array
-    if space.clip is not None:
-        array = np.clip(array, *space.clip)
-    stack = _stack(scale(array), space.slice_axis)[:, None]
     window = window_of(volume.geometry, space)
-    resampled = _resize(stack, window.resampled[-2:])
-    if space.dims == 3:
-        resampled = _resize_slices(resampled, window.resampled[0]).movedim(0, 1)[None]
-    return resampled if whole else _cut(resampled, window, space)
+    clips = space.channel_clips or (space.clip,) * len(volume.channels)
+    channels = []
+    for array, clip in zip(volume.channels, clips, strict=True):
+        resampled = _channel_to_network(array, clip, window, space)
+        channels.append(resampled if whole else _cut(resampled, window, space))
+    return channels[0] if len(channels) == 1 else torch.cat(channels, dim=1)
 
 
 def labels_to_network(label_map: LabelMap, space: NetworkSpace) -> tuple[Tensor, Tensor]:
@@ -201,6 +202,23 @@ def slices_to_display(
 ) -> npt.NDArray[np.generic]:
     """Put a stack of slices back into (I, P, L) order; a view."""
     return np.moveaxis(values_SYX, 0, slice_axis)
+
+
+def _channel_to_network(
+    array: npt.NDArray[Any],
+    clip: tuple[float, float] | None,
+    window: Window,
+    space: NetworkSpace,
+) -> Tensor:
+    """One channel, (N, 1, …resampled)."""
+    scale = z_score if space.normalisation == "z-score" else unit_range
+    if clip is not None:
+        array = np.clip(array, *clip)
+    stack = _stack(scale(array), space.slice_axis)[:, None]
+    resampled = _resize(stack, window.resampled[-2:])
+    if space.dims == 3:
+        resampled = _resize_slices(resampled, window.resampled[0]).movedim(0, 1)[None]
+    return resampled
 
 
 def _stack(array: npt.NDArray[np.generic], slice_axis: int) -> Tensor:

@@ -102,7 +102,7 @@ class Sampler:
         maps = apply_geometry(maps, geometry, nearest=True)
         strong = plain
         if self._ranges.intensity:
-            strong = apply_intensity(plain, sample_intensity(self._ranges, batch, self._generator))
+            strong = self._vary(plain)
         return Stream(
             plain_B1HW=plain,
             strong_B1HW=strong,
@@ -112,3 +112,9 @@ class Sampler:
             slice_B=slice_ids(store, images, starts).to(self._device),
             domain_B=store.domain_K[store.case_N[images]].to(self._device),
         )
+
+    def _vary(self, image: Tensor) -> Tensor:
+        """Intensities changed for each channel of each image by itself."""
+        channels = image.flatten(0, 1)[:, None]
+        drawn = sample_intensity(self._ranges, len(channels), self._generator)
+        return apply_intensity(channels, drawn).reshape(image.shape)

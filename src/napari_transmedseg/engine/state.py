@@ -109,7 +109,7 @@ def build_plan_network(plan: TrainingPlan) -> SegmentationNetwork:
     """Make the plan's network in the memory layout that is fastest here."""
     network = build_network(
         plan.network,
-        in_channels=1,
+        in_channels=plan.in_channels,
         num_classes=plan.num_classes,
         dims=plan.dims,
         channels=plan.channels,
@@ -124,7 +124,7 @@ MEMORY_FORMAT = {2: torch.channels_last, 3: torch.channels_last_3d}
 def _graph_channels(student: SegmentationNetwork, plan: TrainingPlan) -> int:
     with torch.no_grad():
         mode = student.training
-        image = torch.zeros(1, 1, *plan.space.patch_size, device=plan.device)
+        image = torch.zeros(1, plan.in_channels, *plan.space.patch_size, device=plan.device)
         encoder = student.eval()(image).encoder
         student.train(mode)
     return int(pick_level(encoder, plan.recipe.graph_nodes).shape[1])

@@ -116,6 +116,7 @@ def _training_cases(draw: Draw) -> list[TrainingCase]:
                 load=case.load_image,
                 annotation=annotation,
                 domain=case.domain,
+                channels=case.channels,
             )
         )
     return cases

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from napari_transmedseg.errors import ProjectError
 
+_STAGE = ".export-"
+
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace a file in one step: temporary file beside it, fsync, `os.replace`.
@@ -32,6 +34,11 @@ def write_bytes(path: Path, content: bytes) -> None:
         ) from error
 
 
+def left_stages(folder: Path) -> list[Path]:
+    """Hidden folders of `staged` that a crash left in a folder."""
+    return [path for path in folder.glob(f"{_STAGE}*") if path.is_dir()]
+
+
 @contextlib.contextmanager
 def staged(folder: Path) -> Iterator[Path]:
     """Give a hidden folder whose files move into `folder` together at the end.
@@ -41,22 +48,29 @@ def staged(folder: Path) -> Iterator[Path]:
     Raises
     ------
     ProjectError
-        If the folder is read-only.
+        If the folder is read-only or goes.
     """
     try:
-        stage = Path(tempfile.mkdtemp(prefix=".export-", dir=folder))
+        stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=folder))
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise ProjectError(
-            f"Expected to write into {folder}, found that it is not allowed ({reason}); choose a "
-            "folder that you may write to."
-        ) from error
+        raise _not_allowed(folder, error) from error
     try:
         yield stage
-        for file in sorted(stage.iterdir()):
-            os.replace(file, folder / file.name)
+        try:
+            for file in sorted(stage.iterdir()):
+                os.replace(file, folder / file.name)
+        except OSError as error:
+            raise _not_allowed(folder, error) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+
+
+def _not_allowed(folder: Path, error: OSError) -> ProjectError:
+    reason = (error.strerror or type(error).__name__).lower()
+    return ProjectError(
+        f"Expected to write into {folder}, found that it is not possible ({reason}); choose a "
+        "folder that you may write to, or free some space."
+    )
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +13,17 @@ from typing import Any
 import numpy as np
 
 from napari_transmedseg.errors import ConfigError, GeometryError, ImageReadError
+from napari_transmedseg.imaging.dicom_codes import code_of, named_with_side, side_code
 from napari_transmedseg.imaging.dicom_lengths import require_plausible_lengths
 from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.imaging.opened import make_geometry
+from napari_transmedseg.imaging.overlap import (
+    Covered,
+    OverlapRule,
+    overlap_notes,
+    paint,
+    painting_order,
+)
 from napari_transmedseg.imaging.volume import LabelMap
 
 _MAKER = "napari-transmedseg"
@@ -26,40 +34,32 @@ _STUDY_FACTS = (
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def read_segmentation(path: Path) -> LabelMap:
+def read_segmentation(path: Path, overlap: OverlapRule | None = None) -> LabelMap:
     """Read a DICOM SEG; its grid may lack slices at both ends, which are empty.
 
     Raises
     ------
     ImageReadError
-        If the extra `dicom` is not installed, the file is damaged, segments overlap, or it
-        holds probabilities.
+        If the extra `dicom` is not installed, the file is damaged, it holds probabilities, or
+        segments overlap and there is no rule for that.
     """
     hd = _highdicom(str(path))
     require_plausible_lengths(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            segmentation = hd.seg.segread(path)
-            volume = segmentation.get_volume(combine_segments=True, rescale_fractional=False)
-            names, colors = _names(segmentation)
-    except Exception as error:  # highdicom and pydicom raise whatever damaged values lead to
-        if "overlap" in str(error):
-            raise ImageReadError(
-                f"Expected one segment per voxel in {path}, found segments that overlap; save "
-                "them into files of their own."
-            ) from error
-        raise ImageReadError(
-            f"Expected a DICOM SEG of whole classes in {path}, found another or a damaged one "
-            f"({_first_line(error)}); save it again as a binary segmentation."
-        ) from error
+    notes: tuple[str, ...] = ()
+    with _named_damage(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        segmentation = hd.seg.segread(path)
+        names, colors = _names(segmentation)
+        if (volume := _without_overlap(segmentation)) is None:
+            volume, notes = _painted(segmentation, names, overlap, path)
     array = np.asarray(volume.array)
     affine = _LPS_TO_RAS @ np.asarray(volume.affine, dtype=np.float64)
     geometry = make_geometry(path, shape=array.shape[:3], affine=affine)
     kind = np.uint8 if array.max(initial=0) <= np.iinfo(np.uint8).max else np.uint16
     return LabelMap(
-        array=geometry.to_display(array.astype(kind)), geometry=geometry, names=names, colors=colors
-    )
+        array=geometry.to_display(array.astype(kind)), geometry=geometry, names=names,
+        colors=colors, notes=notes,
+    )  # fmt: skip
 
 
 def encode_segmentation(
@@ -81,7 +81,8 @@ def encode_segmentation(
         Whether an algorithm made the labels; else a person did.
     codes
         Code value, scheme and meaning of classes; without, the name is looked up in SNOMED CT,
-        and a class of no known name is called a tissue.
+        and a class of no known name is called a tissue. A side in the name that the code does
+        not tell is added as its modifier.
 
     Raises
     ------
@@ -127,6 +128,46 @@ def encode_segmentation(
     return buffer.getvalue()
 
 
+def _without_overlap(segmentation: Any) -> Any:
+    """All segments in one volume, or None where some overlap."""
+    try:
+        return segmentation.get_volume(combine_segments=True, rescale_fractional=False)
+    except RuntimeError as error:
+        if "overlap" in str(error):
+            return None
+        raise
+
+
+def _painted(
+    segmentation: Any, names: Mapping[int, str], rule: OverlapRule | None, path: Path
+) -> tuple[Any, tuple[str, ...]]:
+    """Segments painted one over the other, the winner last; and what was covered."""
+    numbers = list(names)
+    covered: Covered = Counter()
+    merged: Any = None
+    for place in painting_order(list(names.values()), rule, path):
+        part = segmentation.get_volume(
+            segment_numbers=[numbers[place]], combine_segments=True, rescale_fractional=False
+        )
+        if merged is None:
+            merged = part.with_array(np.zeros(part.array.shape, np.uint16))
+        paint(merged.array, part.array > 0, numbers[place], covered)
+    return merged, overlap_notes(covered, names, rule, path)
+
+
+@contextmanager
+def _named_damage(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except ImageReadError:
+        raise
+    except Exception as error:  # highdicom and pydicom raise whatever damaged values lead to
+        raise ImageReadError(
+            f"Expected a DICOM SEG of whole classes in {path}, found another or a damaged one "
+            f"({_first_line(error)}); save it again as a binary segmentation."
+        ) from error
+
+
 @contextmanager
 def _named_gaps(folder: Path) -> Iterator[None]:
     try:
@@ -153,7 +194,7 @@ def _names(segmentation: Any) -> tuple[dict[int, str], dict[int, str]]:
     names, colors = {}, {}
     for number in segmentation.segment_numbers:
         description = segmentation.get_segment_description(number)
-        names[int(number)] = str(description.SegmentLabel)
+        names[int(number)] = named_with_side(str(description.SegmentLabel), description)
         lab = getattr(description, "RecommendedDisplayCIELabValue", None)
         if lab is not None and len(lab) == 3:
             colors[int(number)] = _hex_of(lab)
@@ -226,34 +267,28 @@ def _description(
     from pydicom.sr.codedict import codes
 
     name = label_map.names.get(value, f"class {value}")
-    kind = hd.sr.CodedConcept(*code) if code else _snomed(name) or codes.SCT.Tissue
+    kind, side = code_of(name)
+    if code is not None:
+        kind, side = hd.sr.CodedConcept(*code), ""
     algorithm = hd.AlgorithmIdentificationSequence(
         name=_MAKER, version="1", family=codes.DCM.ArtificialIntelligence
     )
     color = label_map.colors.get(value)
-    return hd.seg.SegmentDescription(
+    made = hd.seg.SegmentDescription(
         segment_number=number,
         segment_label=name[:64],
         segmented_property_category=codes.SCT.AnatomicalStructure,
-        segmented_property_type=kind,
+        segmented_property_type=kind or codes.SCT.Tissue,
         algorithm_type="AUTOMATIC" if automatic else "MANUAL",
         algorithm_identification=algorithm if automatic else None,
         display_color=None if color is None else _lab_of(hd, color),
     )
-
-
-def _snomed(name: str) -> Any:
-    """SNOMED CT's code of a structure as DICOM lists it, by its plain name."""
-    from pydicom.sr.codedict import codes
-
-    words = re.findall(r"[a-z0-9]+", name.lower())
-    sides = [word for word in words if word in ("left", "right")]
-    rest = [word for word in words if word not in sides]
-    for order in (words, sides + rest, rest):
-        keyword = "".join(word.capitalize() for word in order)
-        if keyword and keyword in dir(codes.SCT):
-            return getattr(codes.SCT, keyword)
-    return None
+    if side:
+        modifier = hd.sr.CodedConcept(*side_code(side))
+        made.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [
+            modifier
+        ]
+    return made
 
 
 def _lab_of(hd: Any, color: str) -> Any:

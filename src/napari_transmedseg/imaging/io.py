@@ -23,6 +23,7 @@ from napari_transmedseg.imaging.formats import (
 )
 from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.imaging.opened import OpenedImage, pick_frame
+from napari_transmedseg.imaging.overlap import OverlapRule
 from napari_transmedseg.imaging.volume import LabelArray, LabelMap, Volume
 
 __all__ = [
@@ -96,10 +97,20 @@ def read_volume(
     )
 
 
-def read_labels(path: str | os.PathLike[str], *, frame: int | None = None) -> LabelMap:
+def read_labels(
+    path: str | os.PathLike[str], *, frame: int | None = None, overlap: OverlapRule | None = None
+) -> LabelMap:
     """Read a label map: whole numbers from 0 to 65,535, stored as any real type.
 
     Names and colours come along where the file has them (3D Slicer's segments).
+
+    Parameters
+    ----------
+    path, frame
+        As for `read_volume`.
+    overlap
+        Which segment wins where several of 3D Slicer's or DICOM's claim a voxel; the label
+        map's notes then tell how many voxels that were. Without, such files are refused.
 
     Returns
     -------
@@ -113,10 +124,10 @@ def read_labels(path: str | os.PathLike[str], *, frame: int | None = None) -> La
     """
     path = Path(path)
     if dicom.is_segmentation(path):
-        return dicom_seg.read_segmentation(path)
+        return dicom_seg.read_segmentation(path, overlap)
     image = open_image(path)
     if segments.has_segments(image.header) and frame is None:
-        return segments.label_map_of(image, path)
+        return segments.label_map_of(image, path, overlap)
     array = _as_classes(image.load(pick_frame(image, frame, path)), path)
     return LabelMap(
         array=image.geometry.to_display(array),

@@ -119,6 +119,7 @@ class RawVoxels:
                     raise self._too_short(str(self.num_bytes - left))
                 target.write(chunk)
                 left -= len(chunk)
+            self._read(stream, 1)  # its end holds a checksum
 
     def _fill(self, stream: IO[bytes], buffer: memoryview) -> None:
         if self.skip == -1:
@@ -132,8 +133,7 @@ class RawVoxels:
                 raise self._too_short(str(done))
             buffer[done : done + len(chunk)] = chunk
             done += len(chunk)
-        if self.exact:
-            self._refuse_surplus(len(self._read(stream, _CHUNK)))
+        self._refuse_surplus(len(self._read(stream, _CHUNK)))  # its end holds a checksum
 
     def _fill_with_tail(self, stream: IO[bytes], buffer: memoryview) -> None:
         kept = b""

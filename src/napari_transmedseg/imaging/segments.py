@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,13 @@ import numpy.typing as npt
 
 from napari_transmedseg.errors import GeometryError, ImageReadError
 from napari_transmedseg.imaging.opened import OpenedImage
+from napari_transmedseg.imaging.overlap import (
+    Covered,
+    OverlapRule,
+    overlap_notes,
+    paint,
+    painting_order,
+)
 from napari_transmedseg.imaging.text_header import numbers
 from napari_transmedseg.imaging.volume import LabelMap
 
@@ -59,7 +67,7 @@ def segments_of(header: Mapping[str, str]) -> list[Segment]:
     ]
 
 
-def label_map_of(image: OpenedImage, path: Path) -> LabelMap:
+def label_map_of(image: OpenedImage, path: Path, overlap: OverlapRule | None = None) -> LabelMap:
     """Put all segments into one label map.
 
     Label values are kept where every segment has its own; else segments are counted from 1.
@@ -67,7 +75,8 @@ def label_map_of(image: OpenedImage, path: Path) -> LabelMap:
     Raises
     ------
     ImageReadError
-        If segments overlap, or the file lacks a layer that its header names.
+        If segments overlap and there is no rule for that, or the file lacks a layer that its
+        header names.
     """
     found = segments_of(image.header)
     if missing := [item for item in found if not 0 <= item.layer < image.num_frames]:
@@ -78,12 +87,17 @@ def label_map_of(image: OpenedImage, path: Path) -> LabelMap:
     own = {item.value for item in found}
     keep = len(own) == len(found) and min(own, default=1) > 0 and max(own, default=1) < 65536
     values = [item.value if keep else number for number, item in enumerate(found, 1)]
-    array = _merge(image, found, values, path, keep=keep)
+    names = {value: item.name for value, item in zip(values, found, strict=True)}
+    merged = _Merged(image, found, values, path, keep=keep)
+    covered: Covered = Counter()
+    for place in painting_order(list(names.values()), overlap, path):
+        merged.paint(place, covered)
     return LabelMap(
-        array=image.geometry.to_display(array),
+        array=image.geometry.to_display(merged.classes()),
         geometry=image.geometry,
-        names={value: item.name for value, item in zip(values, found, strict=True)},
+        names=names,
         colors={v: item.color for v, item in zip(values, found, strict=True) if item.color},
+        notes=overlap_notes(covered, names, overlap, path),
     )
 
 
@@ -130,36 +144,55 @@ def encode(array: npt.NDArray[Any], label_map: LabelMap, *, with_segments: bool)
     return "\n".join([*lines, "", ""]).encode() + voxels
 
 
-def _merge(
-    image: OpenedImage, found: list[Segment], values: list[int], path: Path, *, keep: bool
-) -> npt.NDArray[Any]:
-    merged: npt.NDArray[np.uint16] | None = None
-    for layer in sorted({item.layer for item in found}):
-        data = image.load(layer)
-        if merged is None:  # not before the voxels are known to be there
-            merged = np.zeros(image.geometry.shape, dtype=np.uint16, order="F")
-        named = np.zeros(data.shape, dtype=np.bool_, order="F")
-        for item, value in zip(found, values, strict=True):
-            if item.layer != layer:
-                continue
-            here = data == item.value
-            if overlap := int(np.count_nonzero(merged[here])):
-                raise ImageReadError(
-                    f"Expected one segment per voxel in {path}, found '{item.name}' over others "
-                    f"on {overlap} voxels; save the overlapping segments into files of their own."
-                )
-            merged[here] = value
-            named |= here
-        unnamed = (data != 0) & ~named
-        if unnamed.any() and not (keep and merged[unnamed].max() == 0 and _are_labels(data)):
+class _Merged:
+    """One label map that segments of several layers are painted on."""
+
+    def __init__(
+        self, image: OpenedImage, found: list[Segment], values: list[int], path: Path, *, keep: bool
+    ) -> None:
+        self._image, self._found, self._values, self._path = image, found, values, path
+        self._keep = keep
+        self._loaded: tuple[int, npt.NDArray[Any]] | None = None
+        self._seen: set[int] = set()
+        self._array: npt.NDArray[np.uint16] | None = None
+
+    def paint(self, place: int, covered: Covered) -> None:
+        """Paint the segment of that place in the header over what is there."""
+        item = self._found[place]
+        data = self._layer(item.layer)
+        if self._array is None:  # not before the voxels are known to be there
+            self._array = np.zeros(self._image.geometry.shape, dtype=np.uint16, order="F")
+        if item.layer not in self._seen:
+            self._seen.add(item.layer)
+            self._take_unnamed(item.layer, data, self._array)
+        paint(self._array, data == item.value, self._values[place], covered)
+
+    def classes(self) -> npt.NDArray[Any]:
+        """What was painted, uint8 where it fits."""
+        assert self._array is not None
+        fits = self._array.max() <= np.iinfo(np.uint8).max
+        return self._array.astype(np.uint8) if fits else self._array
+
+    def _layer(self, layer: int) -> npt.NDArray[Any]:
+        if self._loaded is None or self._loaded[0] != layer:
+            self._loaded = None  # one at a time
+            self._loaded = (layer, self._image.load(layer))
+        return self._loaded[1]
+
+    def _take_unnamed(
+        self, layer: int, data: npt.NDArray[Any], merged: npt.NDArray[np.uint16]
+    ) -> None:
+        """Keep labels that the header does not name, where they can only be themselves."""
+        named = [item.value for item in self._found if item.layer == layer]
+        unnamed = (data != 0) & ~np.isin(data, named)
+        if unnamed.any() and not (
+            self._keep and merged[unnamed].max() == 0 and _are_labels(data)
+        ):  # fmt: skip
             raise ImageReadError(
-                f"Expected a segment for every label in {path}, found "
+                f"Expected a segment for every label in {self._path}, found "
                 f"{np.count_nonzero(unnamed)} voxels of none; save the segmentation again."
             )
         merged[unnamed] = data[unnamed]
-    assert merged is not None
-    fits = merged.max() <= np.iinfo(np.uint8).max
-    return merged.astype(np.uint8) if fits else merged
 
 
 def _are_labels(data: npt.NDArray[Any]) -> bool:

@@ -16,12 +16,12 @@ LabelArray = npt.NDArray[np.uint8 | np.uint16]
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class Volume:
-    """Intensities of one 3-D image.
+    """Intensities of one 3-D image, or of several that lie on the same voxels: its channels.
 
     Raises
     ------
     GeometryError
-        If the array does not have the geometry's display shape.
+        If an array does not have the geometry's display shape, or channels lack names.
     """
 
     array: npt.NDArray[Any]
@@ -32,9 +32,26 @@ class Volume:
     """Case id: the file's stem."""
     notes: tuple[str, ...] = ()
     """Sentences about what is unusual in the file but was read right."""
+    further: tuple[npt.NDArray[Any], ...] = ()
+    """(I, P, L) each: the channels after `array`, each on its own scale."""
+    channel_names: tuple[str, ...] = ()
+    """Names of `array` and the further channels; empty for a single image."""
 
     def __post_init__(self) -> None:
         _check_shape(self.array, self.geometry, "intensities")
+        for array in self.further:
+            _check_shape(array, self.geometry, "intensities of a further channel")
+        expected = 1 + len(self.further) if self.further else 0
+        if len(self.channel_names) != expected:
+            raise GeometryError(
+                f"Expected {expected} names of channels, found {len(self.channel_names)}; name "
+                "every channel, and none of a single image."
+            )
+
+    @property
+    def channels(self) -> tuple[npt.NDArray[Any], ...]:
+        """All channels, the first one is `array`."""
+        return (self.array, *self.further)
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -58,6 +75,8 @@ class LabelMap:
     """Class names by value, where they are known."""
     colors: dict[int, str] = field(default_factory=dict)
     """Class colours (#rrggbb) by value, where they are known."""
+    notes: tuple[str, ...] = ()
+    """Sentences about what reading had to decide, such as which of two overlapping segments won."""
 
     def __post_init__(self) -> None:
         _check_shape(self.array, self.geometry, "classes")

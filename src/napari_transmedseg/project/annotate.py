@@ -13,6 +13,7 @@ from napari_transmedseg.imaging.alignment import onto_same_grid, resample_labels
 from napari_transmedseg.imaging.dicom import is_segmentation
 from napari_transmedseg.imaging.io import read_labels
 from napari_transmedseg.imaging.label_tables import read_label_table
+from napari_transmedseg.imaging.overlap import OverlapRule
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project.label_classes import map_classes
 from napari_transmedseg.project.label_files import CASE_PLACEHOLDER, Pairing, pair_label_maps
@@ -53,6 +54,7 @@ def annotate_from_labels(
     mapping: Mapping[str, str] | None = None,
     names: Path | str | None = None,
     resample: bool = False,
+    overlap: OverlapRule | None = None,
 ) -> AnnotationSummary:
     """Take label maps, paired by case id, as annotation of a project.
 
@@ -81,13 +83,16 @@ def annotate_from_labels(
     resample
         Whether label maps on another grid of the same space may be resampled; what became of
         each class is then told.
+    overlap
+        Which segment wins where several claim a voxel; how many voxels that were is then told.
+        Without, such files are refused.
 
     Raises
     ------
     ConfigError, GeometryError, ImageReadError, ProjectError
         With a sentence that names the file or the case.
     """
-    images = [project.image_path(case.case_id) for case in project.cases]
+    images = [path for case in project.cases for path in project.image_paths(case.case_id)]
     ids = [case.case_id for case in project.cases]
     pairing = pair_label_maps(Path(labels), ids, pattern=pattern, images=images)
     found = pairing.found
@@ -96,6 +101,7 @@ def annotate_from_labels(
         mapping=mapping or {},
         table=None if names is None else read_label_table(Path(names)),
         resample=resample,
+        overlap=overlap,
     )
     planned = tuple(
         AnnotatedCase(
@@ -130,22 +136,24 @@ class _LabelReader:
     mapping: Mapping[str, str]
     table: tuple[dict[int, str], dict[int, str]] | None
     resample: bool
+    overlap: OverlapRule | None
 
     def read(self, case: AnnotatedCase) -> tuple[LabelMap, list[str]]:
         """Label map on the image's grid in the project's classes, and what to know about it."""
-        label_map = read_labels(case.source)
+        label_map = read_labels(case.source, overlap=self.overlap)
+        notes = [f"{case.case_id}: {note}" for note in label_map.notes]
         if self.table is not None:
             label_map = dataclasses.replace(label_map, names=self.table[0])
         mapped = map_classes(label_map, self.project.class_names, self.mapping, str(case.source))
         image, name = self.project.geometry(case.case_id), f"the image of {case.case_id}"
         sparse = is_segmentation(case.source)
         try:
-            return onto_same_grid(mapped, image, str(case.source), name, sparse=sparse), []
+            return onto_same_grid(mapped, image, str(case.source), name, sparse=sparse), notes
         except GeometryError:
             if not self.resample:
                 raise
         moved, report = resample_labels(mapped, image, str(case.source), name)
-        return moved, [f"{case.case_id}: {report.sentence(self.project.class_names)}"]
+        return moved, [*notes, f"{case.case_id}: {report.sentence(self.project.class_names)}"]
 
 
 def annotation_advice(project: Project) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
-from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.errors import ProjectError, ProjectTakenError, TransMedSegError
 from napari_transmedseg.imaging.geometry import require_same_space
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project import case_files
@@ -27,6 +29,10 @@ from napari_transmedseg.project.lock import ProjectLock
 from napari_transmedseg.project.runs import TrainedCohort
 from napari_transmedseg.project.saving import AnnotationSaver, SliceChanges
 from napari_transmedseg.project.schema import ProjectFile
+from napari_transmedseg.project.slice_file import StoredSlices
+from napari_transmedseg.project.snapshots import SnapshotFolder
+
+RESCUE_MARK = "-rescued"
 
 
 class AnnotatedCohort(TrainedCohort):
@@ -39,7 +45,10 @@ class AnnotatedCohort(TrainedCohort):
         super().__init__(folder, content, lock)
         self._ledgers: dict[str, Ledger] = {}
         self._saver = AnnotationSaver(self._write_changes)
-        self._stored: tuple[str, LabelMap] | None = None  # the saver's last case, as on disk
+        self._stored: tuple[str, LabelMap, Ledger] | None = None  # the saver's case, as on disk
+        self._snapshots = SnapshotFolder(folder)
+        self._rescues: dict[str, tuple[Path, SliceChanges]] = {}  # after somebody took over
+        self._taken_over: ProjectTakenError | None = None  # not told to anybody yet
 
     def close(self) -> None:
         """Store what waits for it, then let other programs write; errors as in `flush`."""
@@ -61,7 +70,9 @@ class AnnotatedCohort(TrainedCohort):
     def ledger(self, case_id: str) -> Ledger:
         """State of every slice of a case; a snapshot."""
         if case_id not in self._ledgers:
-            self._ledgers[case_id] = read_ledger(self._files(case_id), self.num_slices(case_id))
+            self._ledgers[case_id] = read_ledger(
+                self._files(case_id), self.num_slices(case_id), self.slice_axis
+            )
         return self._ledgers[case_id]
 
     def save_annotation(self, case_id: str, label_map: LabelMap, *, who: str = "") -> None:
@@ -82,6 +93,8 @@ class AnnotatedCohort(TrainedCohort):
         before = self.ledger(case_id)
         painted = painted_counts(checked.array, self.slice_axis)
         after = with_paint(before, painted, who=who, when=_now())
+        if self._snapshots.is_due(case_id):
+            self._keep_what_is_stored(case_id, "before changes")
         self._write(case_id, checked, after)
         self.annotation_changed.emit(case_id)
         if after != before:
@@ -108,8 +121,11 @@ class AnnotatedCohort(TrainedCohort):
         ------
         ProjectError
             If they hold classes that the project does not have.
+        ProjectTakenError
+            If another program took the project over; the slices go into a snapshot of their own.
         """
-        self._require_writable()
+        if self.read_only and not isinstance(self._obstacle, ProjectTakenError):
+            self._require_writable()
         for index, labels_YX in slices.items():
             self._require_classes(labels_YX, f"slice {index + 1} of {case_id}")
         before, self._ledgers[case_id] = self.ledger(case_id), ledger
@@ -118,6 +134,8 @@ class AnnotatedCohort(TrainedCohort):
             self.annotation_changed.emit(case_id)
         if ledger != before:
             self.ledger_changed.emit(case_id)
+        if self._obstacle is not None:
+            raise self._obstacle
 
     @property
     def is_saving(self) -> bool:
@@ -126,7 +144,8 @@ class AnnotatedCohort(TrainedCohort):
 
     def take_save_error(self) -> Exception | None:
         """Error of writing in the background that nobody was told of yet."""
-        return self._saver.take_error()
+        error, self._taken_over = self._taken_over, None
+        return error or self._saver.take_error()
 
     def flush(self, case_id: str | None = None) -> None:
         """Wait until the slices of a case, or of all, are written.
@@ -135,8 +154,13 @@ class AnnotatedCohort(TrainedCohort):
         ------
         ProjectError, OSError
             If they cannot be written; they are kept, and tried again with the next ones.
+        ProjectTakenError
+            If another program took the project over; they are rescued. Told once.
         """
         self._saver.flush(case_id)
+        error, self._taken_over = self._taken_over, None
+        if error is not None:
+            raise error
 
     def set_slice_state(
         self, case_id: str, index: int, state: SliceState, *, who: str = ""
@@ -160,7 +184,8 @@ class AnnotatedCohort(TrainedCohort):
         after = before.with_states(chosen, SliceState(state), who=who, when=_now())
         if not SliceState(state).may_carry_paint:
             _refuse_paint(label_map, chosen, self.slice_axis, SliceState(state), case_id)
-        self._write(case_id, label_map, after, labels_changed=False)
+        self._keep_snapshot(case_id, label_map, before, "before changes")
+        self._write(case_id, label_map, after, changed=())
         self.ledger_changed.emit(case_id)
 
     def import_labels(
@@ -202,6 +227,7 @@ class AnnotatedCohort(TrainedCohort):
             current, ledger, incoming, chosen, self.slice_axis,
             who=who, when=_now(), overwrite=overwrite,
         )  # fmt: skip
+        self._keep_snapshot(case_id, current, ledger, "before labels were brought in", always=True)
         self._write(case_id, merged, after)
         self.annotation_changed.emit(case_id)
         self.ledger_changed.emit(case_id)
@@ -224,26 +250,87 @@ class AnnotatedCohort(TrainedCohort):
         )
 
     def _write(
-        self, case_id: str, label_map: LabelMap, ledger: Ledger, *, labels_changed: bool = True
+        self,
+        case_id: str,
+        label_map: LabelMap,
+        ledger: Ledger,
+        *,
+        changed: Iterable[int] | None = None,
     ) -> None:
         files = self._files(case_id)
         case_files.make_folder(files.labels.parent)
         self._stored = None
-        write_annotation(files, label_map, ledger, self.slice_axis, labels_changed=labels_changed)
+        self._ledgers.pop(case_id, None)
+        write_annotation(files, label_map, ledger, self.slice_axis, changed=changed)
         self._ledgers[case_id] = ledger
 
     def _write_changes(self, case_id: str, changes: SliceChanges) -> None:
         """Write slices over what is stored; runs in the saver's thread."""
+        try:
+            self._require_writable()
+        except ProjectTakenError as error:
+            self._rescue(case_id, changes, error)
+            return
         stored = self._stored
         if stored is None or stored[0] != case_id:
-            stored = (case_id, self._read_files(case_id)[0])
+            stored = (case_id, *self._read_files(case_id))
+        self._keep_snapshot(*stored, "before changes")
         slices = np.moveaxis(stored[1].array, self.slice_axis, 0)
         for index, labels_YX in changes.slices.items():
             slices[index] = labels_YX
         files = self._files(case_id)
         case_files.make_folder(files.labels.parent)
-        write_annotation(files, stored[1], changes.ledger, self.slice_axis)
-        self._stored = stored
+        write_annotation(files, stored[1], changes.ledger, self.slice_axis, changed=changes.slices)
+        self._stored = (case_id, stored[1], changes.ledger)
+
+    def _rescue(self, case_id: str, changes: SliceChanges, error: ProjectTakenError) -> None:
+        """Keep slices that must not be written any more; runs in the saver's thread."""
+        known = self._rescues.get(case_id)
+        merged = changes if known is None else known[1].followed_by(changes)
+        stored = StoredSlices(
+            slices=merged.slices,
+            ledger=merged.ledger,
+            is_whole=False,
+            when=_now(),
+            reason="not saved when another program took over",
+            class_names=tuple(self.class_names.values()),
+        )
+        if known is not None:
+            self._snapshots.replace(known[0], stored)
+            self._rescues[case_id] = (known[0], merged)
+            return
+        path = self._snapshots.keep(case_id, stored, mark=RESCUE_MARK)
+        self._rescues[case_id] = (path, merged)
+        self._obstacle = self._taken_over = ProjectTakenError(
+            f"{str(error).split(';')[0]}; what you changed since is kept as snapshot {path.stem} "
+            f"of {case_id}: open the project again and restore it."
+        )
+
+    def _keep_what_is_stored(self, case_id: str, reason: str) -> None:
+        """Make a snapshot of what lies on the disk; what is damaged is put aside."""
+        files = self._files(case_id)
+        try:
+            self._keep_snapshot(case_id, *self._read_files(case_id), reason, always=True)
+        except TransMedSegError:
+            self._snapshots.set_aside(case_id, files.all)
+
+    def _keep_snapshot(
+        self,
+        case_id: str,
+        label_map: LabelMap,
+        ledger: Ledger,
+        reason: str,
+        *,
+        always: bool = False,
+    ) -> None:
+        """Make a snapshot if it is time; where there is no room for it, saving goes on."""
+        if always or self._snapshots.is_due(case_id):
+            with contextlib.suppress(ProjectError, OSError):
+                named = self._named(label_map)
+                self._snapshots.take(case_id, named, ledger, self.slice_axis, reason)
+
+    def _named(self, label_map: LabelMap) -> LabelMap:
+        return dataclasses.replace(label_map, names=self.class_names)
 
     def _checked(self, case_id: str, label_map: LabelMap, what: str) -> LabelMap:
         geometry = self.geometry(case_id)

@@ -16,23 +16,31 @@ from napari_transmedseg.imaging.geometry import PLANE_AXES, Geometry, acquisitio
 from napari_transmedseg.imaging.io import open_image, read_volume
 from napari_transmedseg.imaging.opened import OpenedImage, pick_frame
 from napari_transmedseg.imaging.volume import Volume
-from napari_transmedseg.project.image_sources import ImageSource, find_sources
+from napari_transmedseg.project.channel_files import (
+    describe_channel,
+    load_channel,
+    require_present,
+    require_same_channels,
+)
+from napari_transmedseg.project.channel_groups import find_cases
+from napari_transmedseg.project.image_sources import ChannelSource, ImageSource
 from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
+from napari_transmedseg.project.links import OWN_FOLDERS
 from napari_transmedseg.project.schema import (
     Case,
     SegmentationClass,
     check_case_id,
+    check_channel_names,
     check_distinct,
     find_image,
     stored_path,
 )
 
-OWN_FOLDERS = ("annotations", "predictions", "runs")
 _SPACING_TOLERANCE = 1e-3
 
 
 def read_cases(
-    paths: Iterable[str | Path],
+    paths: Iterable[str | Path | ImageSource],
     folder: Path,
     known: Sequence[Case] = (),
     options: ImportOptions = NO_CHOICE,
@@ -42,7 +50,8 @@ def read_cases(
     Parameters
     ----------
     paths
-        Files, and folders that are searched; the project's own masks are not images.
+        Files, and folders that are searched; the project's own masks are not images. Cases of
+        several images come from `channel_groups.channel_case`.
     folder
         Project folder.
     known
@@ -53,33 +62,36 @@ def read_cases(
     Raises
     ------
     ProjectError
-        If two images have the same case id.
+        If two images have the same case id, or cases have other channels than the first one.
     ImageReadError, GeometryError
-        If an image cannot be read, or no mask could be written on it.
+        If an image cannot be read, no mask could be written on it, or channels of a case do not
+        lie on the same voxels.
     """
     base = Path(os.path.abspath(folder))
     own = [base / name for name in OWN_FOLDERS]
-    present = {source_of(case, find_image(case, folder)).address for case in known}
+    present = {source_of(case, *find_images_of(case, folder)).address for case in known}
     found = []
-    for source in find_sources(paths, options, leave_out=own):
+    for source in find_cases(paths, options, leave_out=own):
         if source.address not in present:
             present.add(source.address)
             found.append(source)
     if options.anonymous_ids:
         found = _numbered(found, known)
     _refuse_same_ids(found, known, folder)
-    return [describe(source, folder, confirm_spacing=options.confirm_spacing) for source in found]
+    described = [describe(source, folder, options) for source in found]
+    require_same_channels([*known, *(case for case, _ in described)])
+    return described
 
 
 def describe(
-    source: ImageSource, folder: Path, *, confirm_spacing: bool = False
+    source: ImageSource, folder: Path, options: ImportOptions = NO_CHOICE
 ) -> tuple[Case, Geometry]:
-    """Case and geometry of one image; reads the header only."""
+    """Case and geometry of one image with its further channels; reads headers only."""
     path = Path(os.path.abspath(source.path))
     check_case_id(source.case_id)
     image = open_image(path, series=source.series)
     pick_frame(image, source.frame, path)
-    confirmed = confirm_spacing and not image.geometry.known
+    confirmed = options.confirm_spacing and not image.geometry.known
     if not image.geometry.known and not confirmed:
         spacing = "×".join(f"{mm:.3g}" for mm in image.geometry.spacing)
         raise GeometryError(
@@ -101,48 +113,84 @@ def describe(
         notes=image.notes,
         shape=geometry.display_shape,
         spacing=geometry.display_spacing,
+        channel=source.channel,
     )
-    return case, geometry
+    return _with_channels(case, source.further, geometry, folder, options), geometry
 
 
-def source_of(case: Case, path: Path) -> ImageSource:
-    """Image that a case stands for, at the place where it is now."""
-    return ImageSource(path=path, case_id=case.case_id, series=case.series, frame=case.frame)
+def source_of(case: Case, path: Path, *further: Path) -> ImageSource:
+    """Images that a case stands for, at the places where they are now."""
+    return ImageSource(
+        path=path,
+        case_id=case.case_id,
+        series=case.series,
+        frame=case.frame,
+        channel=case.channel,
+        further=tuple(
+            ChannelSource(name=channel.name, path=place, series=channel.series, frame=channel.frame)
+            for channel, place in zip(case.further, further, strict=False)
+        ),
+    )
+
+
+def relinked(case: Case, path: Path, folder: Path, channel: str | None = None) -> Case:
+    """A case whose image, or that of one further channel, is elsewhere now.
+
+    Raises
+    ------
+    ProjectError, GeometryError
+        If the case has no such channel, or the image lies on another grid.
+    """
+    if channel in (None, case.channel):
+        options = ImportOptions(confirm_spacing=case.spacing_confirmed)
+        found = describe(source_of(case, path), folder, options)[0]
+        check_facts(case, found.shape, found.spacing, path)
+        return case.model_copy(
+            update={"image": found.image, "image_absolute": found.image_absolute}
+        )
+    old = next((one for one in case.further if one.name == channel), None)
+    if old is None:
+        raise ProjectError(
+            f"Expected a channel of {case.case_id} ({', '.join(case.channel_names)}), found "
+            f"'{channel}'; check the name."
+        )
+    first = open_case(case, find_image(case, folder)).geometry
+    source = ChannelSource(name=old.name, path=path, series=old.series, frame=old.frame)
+    new, _ = describe_channel(source, case, first, folder, resample=old.resampled)
+    return case.model_copy(
+        update={"further": tuple(new if one is old else one for one in case.further)}
+    )
+
+
+def find_images_of(case: Case, folder: Path) -> list[Path]:
+    """Where the images of all channels are, or should be."""
+    return [find_image(one, folder) for one in (case, *case.further)]
 
 
 def open_case(case: Case, path: Path) -> OpenedImage:
     """Header of the image of a case, checked to be still the one that was added."""
-    check_present(case, path)
+    require_present(case, path)
     image = open_image(path, series=case.series, confirm_spacing=case.spacing_confirmed)
     geometry = image.geometry
     check_facts(case, geometry.display_shape, geometry.display_spacing, path)
     return image
 
 
-def load_case(case: Case, path: Path) -> Volume:
-    """Read the image of a case and check that it is still the one that was added."""
-    check_present(case, path)
+def load_case(case: Case, path: Path, *further: Path) -> Volume:
+    """Read the images of a case and check that they are still those that were added."""
+    require_present(case, path)
     volume = read_volume(
         path, frame=case.frame, series=case.series, confirm_spacing=case.spacing_confirmed
     )
     geometry = volume.geometry
     check_facts(case, geometry.display_shape, geometry.display_spacing, path)
-    volume.name = case.case_id
-    return volume
-
-
-def check_present(case: Case, path: Path) -> None:
-    """Refuse a case whose image is gone.
-
-    Raises
-    ------
-    ProjectError
-    """
-    if not path.exists():
-        raise ProjectError(
-            f"Expected the image of case {case.case_id} at {path}, found no file; put it back "
-            "there, or relink the case to its new place."
-        )
+    channels = zip(case.further, further, strict=True)
+    return replace(
+        volume,
+        name=case.case_id,
+        further=tuple(load_channel(case, one, place, geometry) for one, place in channels),
+        channel_names=case.channel_names,
+    )
 
 
 def check_facts(case: Case, shape: Sequence[int], spacing: Sequence[float], path: Path) -> None:
@@ -213,6 +261,25 @@ def make_folder(folder: Path) -> None:
             f"Expected to make the folder {folder}, found that it is not possible "
             f"({(error.strerror or 'no access').lower()}); choose a place that you may write to."
         ) from error
+
+
+def _with_channels(
+    case: Case,
+    sources: Sequence[ChannelSource],
+    first: Geometry,
+    folder: Path,
+    options: ImportOptions,
+) -> Case:
+    if not sources:
+        return case.model_copy(update={"channel": ""})
+    check_channel_names([case.channel, *(source.name for source in sources)])
+    described = [
+        describe_channel(source, case, first, folder, resample=options.resample_channels)
+        for source in sources
+    ]
+    notes = (*case.notes, *(note for _, notes in described for note in notes))
+    further = tuple(channel for channel, _ in described)
+    return case.model_copy(update={"further": further, "notes": notes})
 
 
 def _numbered(found: Sequence[ImageSource], known: Sequence[Case]) -> list[ImageSource]:

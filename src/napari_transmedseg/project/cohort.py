@@ -6,18 +6,21 @@ import dataclasses
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from psygnal import Signal
 
 from napari_transmedseg.engine.config import TrainingConfig
-from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.errors import ProjectError, ProjectTakenError
 from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.imaging.volume import Volume
 from napari_transmedseg.project import case_files
+from napari_transmedseg.project.channel_groups import channel_case
+from napari_transmedseg.project.image_sources import ImageSource
 from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
+from napari_transmedseg.project.links import remember_cases
 from napari_transmedseg.project.lock import ProjectLock
 from napari_transmedseg.project.schema import (
     Case,
@@ -46,6 +49,10 @@ class Cohort:
         self._volumes: OrderedDict[str, Volume] = OrderedDict()
         self._caches = threading.Lock()  # the window and a running task both read images
         self.read_only = lock is None
+        self.notices: tuple[str, ...] = ()
+        """What whoever opened the project should be told, a sentence each."""
+        self._obstacle: ProjectError | None = None
+        self._lock = lock
         self._release = weakref.finalize(self, lock.release) if lock is not None else None
 
     def close(self) -> None:
@@ -78,8 +85,20 @@ class Cohort:
 
     @property
     def config(self) -> TrainingConfig:
-        """Training settings that this project prefers."""
-        return TrainingConfig(**self._content.config)
+        """Training settings that this project prefers.
+
+        Raises
+        ------
+        ProjectError
+            If they are not of this version.
+        """
+        try:
+            return TrainingConfig(**self._content.config)
+        except TypeError as error:
+            raise ProjectError(
+                f"Expected the settings of this program's training in {self.folder}, found others "
+                f"({error}); choose settings anew."
+            ) from error
 
     def set_config(self, config: TrainingConfig) -> None:
         """Remember training settings."""
@@ -88,9 +107,11 @@ class Cohort:
         self._update(config={key: value for key, value in given.items() if value != default[key]})
 
     def add_images(
-        self, paths: Iterable[str | Path], options: ImportOptions = NO_CHOICE
+        self, paths: Iterable[str | Path | ImageSource], options: ImportOptions = NO_CHOICE
     ) -> list[Case]:
         """Add images, and those in folders; what is in the project already is left alone.
+
+        Several images become one case as `options.channels` says, or by `channel_case`.
 
         Raises
         ------
@@ -101,9 +122,33 @@ class Cohort:
         found = case_files.read_cases(paths, self.folder, self.cases, options)
         added = [case for case, _ in found]
         if added:
+            remember_cases(added, self.folder)
             self._update(cases=(*self.cases, *added))
             self.cases_changed.emit()
         return added
+
+    def add_case(
+        self,
+        case_id: str,
+        channels: Mapping[str, str | Path | ImageSource],
+        options: ImportOptions = NO_CHOICE,
+    ) -> Case:
+        """Add one case of several co-registered images, by the names of the channels in order.
+
+        Raises
+        ------
+        ProjectError
+            If the case is there already, or has other channels than the others of the project.
+        ConfigError, ImageReadError, GeometryError
+            If an image cannot be used, or lies on other voxels than the first one.
+        """
+        source = channel_case(case_id, channels)
+        if added := self.add_images([source], options):
+            return added[0]
+        raise ProjectError(
+            f"Expected images that are not in the project yet for {case_id}, found that "
+            f"{source.path} is a case already; use that one."
+        )
 
     def case(self, case_id: str) -> Case:
         """Facts of one case.
@@ -126,27 +171,29 @@ class Cohort:
         """Say which site or scanner a case comes from."""
         self._replace_case(self.case(case_id).model_copy(update={"domain": domain.strip()}))
 
-    def relink_image(self, case_id: str, path: str | Path) -> None:
-        """Point a case to where its image is now.
+    def relink_image(self, case_id: str, path: str | Path, channel: str | None = None) -> None:
+        """Point a case to where its image is now, or that of one of its further channels.
 
         Raises
         ------
         ProjectError
-            If that image has another grid.
+            If that image has another grid, or the case no such channel.
         """
         case = self.case(case_id)
-        source = case_files.source_of(case, Path(path))
-        found = case_files.describe(source, self.folder, confirm_spacing=case.spacing_confirmed)[0]
-        case_files.check_facts(case, found.shape, found.spacing, Path(path))
-        kept = {"image": found.image, "image_absolute": found.image_absolute}
-        self._replace_case(case.model_copy(update=kept))
+        changed = case_files.relinked(case, Path(path), self.folder, channel)
+        remember_cases([changed], self.folder)
+        self._replace_case(changed)
         with self._caches:
             self._geometries.pop(case_id, None)
             self._volumes.pop(case_id, None)
 
     def image_path(self, case_id: str) -> Path:
-        """Where the image is, or should be."""
+        """Where the (first) image is, or should be."""
         return find_image(self.case(case_id), self.folder)
+
+    def image_paths(self, case_id: str) -> list[Path]:
+        """Where the images of all channels are, or should be."""
+        return case_files.find_images_of(self.case(case_id), self.folder)
 
     def geometry(self, case_id: str) -> Geometry:
         """Grid of the image.
@@ -172,13 +219,18 @@ class Cohort:
         """
         with self._caches:
             known = self._volumes.get(case_id)
-        read = known or case_files.load_case(self.case(case_id), self.image_path(case_id))
+        read = known or case_files.load_case(self.case(case_id), *self.image_paths(case_id))
         with self._caches:
             volume = self._volumes.setdefault(case_id, read)
             self._volumes.move_to_end(case_id)
             while len(self._volumes) > _CACHED_VOLUMES:
                 self._volumes.popitem(last=False)
         return volume
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Names of the channels of every case in their order; empty for single images."""
+        return self.cases[0].channel_names if self.cases else ()
 
     def num_slices(self, case_id: str) -> int:
         """Slices of a case along the project's slice axis."""
@@ -241,8 +293,24 @@ class Cohort:
         self._cases = {case.case_id: case for case in content.cases}
 
     def _require_writable(self) -> None:
-        if self.read_only:
+        """Refuse changes of a project that is read-only, closed, taken over or gone.
+
+        Raises
+        ------
+        ProjectError
+        """
+        if self._obstacle is not None:
+            raise self._obstacle
+        if self.read_only or self._lock is None:
             raise ProjectError(
                 f"Expected a project that may be changed, found {self.folder} opened read-only or "
                 "closed; open it again for writing."
             )
+        self._check_lock(self._lock)
+
+    def _check_lock(self, lock: ProjectLock) -> None:
+        try:
+            lock.check()
+        except ProjectTakenError as error:
+            self.read_only, self._obstacle = True, error
+            raise

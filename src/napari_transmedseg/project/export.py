@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
+import contextlib
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.errors import ProjectError
-from napari_transmedseg.imaging.atomic import staged, write_bytes
+from napari_transmedseg.imaging.atomic import left_stages, staged, write_bytes
+from napari_transmedseg.imaging.cleanup import fill_holes, keep_largest
 from napari_transmedseg.imaging.io import write_labels
 from napari_transmedseg.imaging.label_tables import (
     JSON_SUFFIX,
@@ -23,45 +25,56 @@ from napari_transmedseg.imaging.label_tables import (
     snap_table,
 )
 from napari_transmedseg.imaging.volume import LabelMap, class_counts
+from napari_transmedseg.project.annotation import AnnotationFiles
 from napari_transmedseg.project.case_files import make_folder
-from napari_transmedseg.project.mask_files import Format, MaskWriter
+from napari_transmedseg.project.export_options import EVERYTHING, Cleanup, ExportOptions
+from napari_transmedseg.project.export_summary import (
+    ALL_FILES,
+    SUMMARY_FILE,
+    ExportedCase,
+    write_summary,
+)
+from napari_transmedseg.project.ledger import SliceState
+from napari_transmedseg.project.links import OWN_FOLDERS
+from napari_transmedseg.project.lock import ProjectLock
+from napari_transmedseg.project.mask_files import MaskWriter
+from napari_transmedseg.project.opening import read_description
 from napari_transmedseg.project.project import Project
-from napari_transmedseg.project.run import versions
 
-SUMMARY_FILE = "export.json"
+LOCK_FILE = ".export.lock"
+__all__ = [
+    "CaseExported",
+    "ExportOptions",
+    "ExportedCase",
+    "combine",
+    "export",
+    "export_one_by_one",
+]
+
 TABLE_NAME = "classes"
 """Stem of the files that hold names and colours."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ExportedCase:
-    """One mask that was written."""
+class CaseExported:
+    """The files of one case are ready; they appear in the folder together with the others."""
 
-    case_id: str
-    path: Path
-    known_path: Path | None
-    """Where the known mask is; None where every voxel counts."""
-    run_id: str | None
-    """Run whose prediction fills what nobody annotated; None where nothing is predicted."""
-    volumes_ml: dict[str, float]
-    """Volume of each class, by name."""
-    known_share: float
-    """Share of the voxels that a person vouches for, in [0, 1]."""
-    slice_states: tuple[str, ...]
-    """Provenance: state of every slice."""
-    files: tuple[str, ...] = ()
-    """Names of all files of the case in the folder; `path` is the first."""
+    exported: ExportedCase
+    index: int
+    """Cases done so far, this one included."""
+    total: int
+
+
+class _CancelledError(Exception):
+    """Somebody asked to stop; what was staged is thrown away."""
+
+
+_Chosen = list[tuple[str, str | None]]
+"""Cases, and for each the run whose prediction fills what nobody annotated."""
 
 
 def export(
-    project: Project,
-    out: str | Path,
-    *,
-    reviewed_only: bool = False,
-    run_id: str | None = None,
-    file_format: Format = "nii.gz",
-    per_class: bool = False,
-    probabilities: bool = False,
+    project: Project, out: str | Path, options: ExportOptions = EVERYTHING
 ) -> list[ExportedCase]:
     """Write a mask for each case, on exactly its image's grid, and a summary of them all.
 
@@ -73,47 +86,73 @@ def export(
     project
         May be open read-only.
     out
-        Folder for `<case>.<format>` and `export.json`.
-    reviewed_only
-        Only voxels that a person vouches for carry labels; `<case>.known.nii.gz` beside the mask
-        says which these are. Cases without any are left out.
-    run_id
-        Run whose predictions are used; None: for each case the latest that predicted it.
-    file_format
-        `nii.gz`, `nii`, `nrrd`, `seg.nrrd` (3D Slicer's segmentation), or `dicom-seg` (cases of
-        DICOM series only).
-    per_class
-        A file of 0 and 1 for each class instead, `<case>_<class>.<format>`.
-    probabilities
-        Also `<case>_<class>_probability.nii.gz`, float32, by the run's model.
+        Folder for `<case>.<format>`, the tables of classes, `export.json` and, for people,
+        `export.html`, `export.csv` and `slices.csv`.
+    options
+        Which cases and runs, in which form.
 
     Raises
     ------
+    ProjectHeldError
+        If another export writes into the folder.
     ProjectError
         If a case that is not annotated as a whole has no prediction, a format does not suit a
-        case, or a file would be overwritten that is no earlier export. Nothing is written then.
+        case, a file would be overwritten that is no earlier export, or a case was removed
+        meanwhile. Nothing is written then.
+    """
+    return [event.exported for event in export_one_by_one(project, out, options)]
+
+
+def export_one_by_one(
+    project: Project,
+    out: str | Path,
+    options: ExportOptions = EVERYTHING,
+    *,
+    control: TrainingControl | None = None,
+) -> Iterator[CaseExported]:
+    """As `export`, telling of each case; work is done while the events are asked for.
+
+    A stop request of `control` is honoured between two cases: then no file is written. Files
+    appear after the last event.
     """
     out = Path(out)
-    chosen = _reviewed(project) if reviewed_only else _complete(project, run_id)
+    chosen = _reviewed(project, options) if options.reviewed_only else _complete(project, options)
     if not chosen:
         raise ProjectError(
             f"Expected annotated slices to export, found none in {project.folder}; mark slices as "
             "done or accept predictions, or export everything."
         )
-    writer = MaskWriter(project, file_format, per_class=per_class, probabilities=probabilities)
+    writer = MaskWriter(
+        project,
+        options.file_format,
+        per_class=options.per_class,
+        probabilities=options.probabilities,
+    )
     for case_id, run in chosen:
         writer.check(case_id, run)
-    _protect(project, out, {id_: writer.names(id_, run) for id_, run in chosen})
+    names = {id_: writer.names(id_, run) for id_, run in chosen}
+    _protect(project, out, names)
     make_folder(out)
-    with staged(out) as stage:
-        done = [_write(writer, stage, out, id_, run, reviewed_only) for id_, run in chosen]
-        _write_tables(project, stage)
-        _write_summary(project, stage, done)
-    return done
+    done: list[ExportedCase] = []
+    with _only_export(out), contextlib.suppress(_CancelledError):
+        _protect(project, out, names)
+        for left in left_stages(out):
+            shutil.rmtree(left, ignore_errors=True)
+        with staged(out) as stage:
+            for case_id, run in chosen:
+                if control is not None and control.stop_requested:
+                    raise _CancelledError
+                done.append(_write(writer, stage, out, case_id, run, options))
+                yield CaseExported(exported=done[-1], index=len(done), total=len(chosen))
+            _write_tables(project, stage)
+            write_summary(project, stage, done, options)
+            _require_still_there(project, done)
 
 
-def combine(project: Project, case_id: str, run_id: str | None) -> LabelMap:
-    """Annotation on known voxels, the run's prediction elsewhere.
+def combine(
+    project: Project, case_id: str, run_id: str | None, cleanup: Cleanup = "none"
+) -> LabelMap:
+    """Annotation on known voxels, the run's prediction elsewhere, and that cleaned if asked for.
 
     Without a run, unknown voxels are 0; the known mask says which these are.
     """
@@ -123,6 +162,10 @@ def combine(project: Project, case_id: str, run_id: str | None) -> LabelMap:
     assert known is not None
     rest = np.zeros((), dtype=np.uint8) if prediction is None else prediction.array
     array = np.where(known, annotation.array, rest).astype(np.uint8)
+    if prediction is not None and "largest" in cleanup:
+        array = keep_largest(array, known)
+    if prediction is not None and "holes" in cleanup:
+        array = fill_holes(array, known)
     return LabelMap(
         array=array,
         geometry=annotation.geometry,
@@ -132,28 +175,34 @@ def combine(project: Project, case_id: str, run_id: str | None) -> LabelMap:
     )
 
 
-def _reviewed(project: Project) -> list[tuple[str, str | None]]:
-    annotated = (case.case_id for case in project.training_cases() if case.annotation is not None)
-    return [(case_id, None) for case_id in annotated]
+def _reviewed(project: Project, options: ExportOptions) -> _Chosen:
+    annotated = {case.case_id for case in project.training_cases() if case.annotation is not None}
+    return [(case_id, None) for case_id in _asked_for(project, options) if case_id in annotated]
 
 
-def _complete(project: Project, run_id: str | None) -> list[tuple[str, str | None]]:
-    chosen: list[tuple[str, str | None]] = []
+def _complete(project: Project, options: ExportOptions) -> _Chosen:
+    chosen: _Chosen = []
     missing = []
-    for case in project.cases:
-        run = _predicted_by(project, case.case_id, run_id)
-        whole = all(state.is_labeled for state in project.ledger(case.case_id).states)
+    for case_id in _asked_for(project, options):
+        run = _predicted_by(project, case_id, options.run_id)
+        whole = all(state.is_labeled for state in project.ledger(case_id).states)
         if run is None and not whole:
-            missing.append(case.case_id)
-        chosen.append((case.case_id, run))
+            missing.append(case_id)
+        chosen.append((case_id, run))
     if missing:
         names = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+        by_run = f" of {options.run_id}" if options.run_id else ""
         raise ProjectError(
-            f"Expected a prediction for every case, found none{f' of {run_id}' if run_id else ''} "
-            f"for {len(missing)} of {len(project.cases)} ({names}); predict first, or export only "
-            "what is reviewed."
+            f"Expected a prediction for every case, found none{by_run} for {len(missing)} of "
+            f"{len(chosen)} ({names}); predict first, or export only what is reviewed."
         )
     return chosen
+
+
+def _asked_for(project: Project, options: ExportOptions) -> list[str]:
+    if options.cases:
+        return [project.case(case_id).case_id for case_id in dict.fromkeys(options.cases)]
+    return [case.case_id for case in project.cases]
 
 
 def _predicted_by(project: Project, case_id: str, run_id: str | None) -> str | None:
@@ -168,23 +217,52 @@ def _predicted_by(project: Project, case_id: str, run_id: str | None) -> str | N
 def _protect(project: Project, out: Path, names: dict[str, list[str]]) -> None:
     """Refuse to write over images, annotation, or anything that is no earlier export."""
     place = Path(os.path.abspath(out))
-    for name in ("annotations", "predictions", "runs"):
+    for name in OWN_FOLDERS:
         if place.is_relative_to(Path(os.path.abspath(project.folder)) / name):
             raise ProjectError(
                 f"Expected a folder for the masks outside the project's own {name}, found {out}; "
                 "choose another folder."
             )
-    exported = (out / SUMMARY_FILE).exists()
+    exported = (out / SUMMARY_FILE).exists() or bool(left_stages(out))  # or one that was cut off
+    for path in (out / name for name in ALL_FILES):
+        if path.exists() and not exported:
+            raise ProjectError(
+                f"Expected a place for the summary, found that {path} would be overwritten, which "
+                "is no earlier export; choose an empty folder."
+            )
     for case_id, files in names.items():
-        image = project.image_path(case_id)
+        images = [path for path in project.image_paths(case_id) if path.exists()]
         for path in (out / name for name in files):
             if not path.exists():
                 continue
-            if not exported or (image.exists() and path.samefile(image)):
+            if not exported or any(path.samefile(image) for image in images):
                 raise ProjectError(
                     f"Expected a place for the mask of {case_id}, found that {path} would be "
                     "overwritten, which is no earlier export; choose an empty folder."
                 )
+
+
+@contextlib.contextmanager
+def _only_export(out: Path) -> Iterator[None]:
+    """Keep other exports out of the folder meanwhile."""
+    lock = ProjectLock(out, name=LOCK_FILE)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _require_still_there(project: Project, done: Sequence[ExportedCase]) -> None:
+    """Refuse masks of cases that were removed, or lost their annotation, while being written."""
+    present = {case.case_id for case in read_description(project.folder)[0].cases}
+    for case in done:
+        files = AnnotationFiles.of(project.folder, case.case_id)
+        was_annotated = any(state != SliceState.UNSEEN for state in case.slice_states)
+        if case.case_id not in present or (was_annotated and not files.ledger.exists()):
+            raise ProjectError(
+                f"Expected {case.case_id} to stay in the project while it is exported, found that "
+                "it was removed; export again."
+            )
 
 
 def _write(
@@ -193,13 +271,13 @@ def _write(
     out: Path,
     case_id: str,
     run_id: str | None,
-    reviewed_only: bool,
+    options: ExportOptions,
 ) -> ExportedCase:
     project = writer.project
-    mask = combine(project, case_id, run_id)
+    mask = combine(project, case_id, run_id, options.cleanup)
     assert mask.known is not None
     names = writer.write(stage, case_id, run_id, mask)
-    known_path = out / f"{case_id}.known.nii.gz" if reviewed_only else None
+    known_path = out / f"{case_id}.known.nii.gz" if options.reviewed_only else None
     if known_path is not None:
         known = LabelMap(array=mask.known.astype(np.uint8), geometry=mask.geometry)
         write_labels(stage / known_path.name, known)
@@ -229,22 +307,3 @@ def _write_tables(project: Project, out: Path) -> None:
     ):  # fmt: skip
         content = table(project.class_names, colors).encode()
         write_bytes(out / f"{TABLE_NAME}{suffix}", content)
-
-
-def _write_summary(project: Project, out: Path, done: list[ExportedCase]) -> None:
-    runs = sorted({case.run_id for case in done if case.run_id is not None})
-    content = {
-        "project": project.name,
-        "classes": {value: name for value, name in project.class_names.items()},
-        "versions": versions(),
-        "runs": {run_id: project.run(run_id).details() for run_id in runs},
-        "cases": [
-            {
-                **dataclasses.asdict(case),
-                "path": case.path.name,
-                "known_path": None if case.known_path is None else case.known_path.name,
-            }
-            for case in done
-        ],
-    }
-    write_bytes(out / SUMMARY_FILE, json.dumps(content, indent=1).encode() + b"\n")

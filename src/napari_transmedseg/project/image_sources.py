@@ -12,15 +12,35 @@ from napari_transmedseg.errors import ImageReadError
 from napari_transmedseg.imaging import dicom
 from napari_transmedseg.imaging.dicom import DicomSeries
 from napari_transmedseg.imaging.io import case_id_of, find_images, is_supported, open_image
-from napari_transmedseg.project.import_options import ALL, ImportOptions
+from napari_transmedseg.project.import_options import ALL, CHANNELS, ImportOptions
 from napari_transmedseg.project.label_files import split_labels
 
 _UNSAFE = '/\\:*?"<>|'
 
 
+Address = tuple[str, str, int | None]
+"""Path, series and frame: what tells an image from all others."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChannelSource:
+    """A further image of a case."""
+
+    name: str
+    """Such as T2 or FLAIR."""
+    path: Path
+    series: str = ""
+    frame: int | None = None
+
+    @property
+    def address(self) -> Address:
+        """What tells this image from all others."""
+        return (os.path.abspath(self.path), self.series, self.frame)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageSource:
-    """One image of a cohort: a file or folder, and what of it."""
+    """One case of a cohort: a file or folder, what of it, and its further channels."""
 
     path: Path
     case_id: str
@@ -28,11 +48,17 @@ class ImageSource:
     """Key of the DICOM series; empty for files."""
     frame: int | None = None
     """Frame of 4-D data."""
+    description: str = ""
+    """What a DICOM series is called."""
+    channel: str = ""
+    """Name of this image where the case has further ones."""
+    further: tuple[ChannelSource, ...] = ()
 
     @property
-    def address(self) -> tuple[str, str, int | None]:
-        """What tells this image from all others."""
-        return (os.path.abspath(self.path), self.series, self.frame)
+    def address(self) -> tuple[Address, ...]:
+        """What tells this case from all others."""
+        first = (os.path.abspath(self.path), self.series, self.frame)
+        return (first, *(channel.address for channel in self.further))
 
 
 def find_sources(
@@ -124,7 +150,9 @@ def _series_sources(found: list[DicomSeries], options: ImportOptions) -> list[Im
             raise ImageReadError(series.problem)
     ids = _series_ids(found)
     return [
-        ImageSource(path=series.folder, series=series.key, case_id=case_id)
+        ImageSource(
+            path=series.folder, series=series.key, case_id=case_id, description=series.description
+        )
         for series, case_id in zip(found, ids, strict=True)
     ]
 
@@ -181,9 +209,26 @@ def _frames_of(source: ImageSource, options: ImportOptions) -> list[ImageSource]
             replace(source, frame=frame, case_id=f"{name}_frame{frame:02d}")
             for frame in range(count)
         ]
+    if options.frame == CHANNELS:
+        return [_as_channels(source, count, options.channels)]
     if options.frame >= count:
         raise ImageReadError(
             f"Expected a frame from 0 to {count - 1} of {source.path}, found {options.frame}; "
             "choose one of these."
         )
     return [replace(source, frame=options.frame)]
+
+
+def _as_channels(source: ImageSource, count: int, names: Sequence[str]) -> ImageSource:
+    """All frames of 4-D data as the channels of one case."""
+    if names and len(names) != count:
+        raise ImageReadError(
+            f"Expected a name for each of the {count} channels of {source.path}, found "
+            f"{', '.join(names)}; name them all, or none of them."
+        )
+    called = names or [str(frame) for frame in range(count)]
+    further = [
+        ChannelSource(name=called[frame], path=source.path, series=source.series, frame=frame)
+        for frame in range(1, count)
+    ]
+    return replace(source, frame=0, channel=called[0], further=tuple(further))

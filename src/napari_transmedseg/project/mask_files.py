@@ -4,42 +4,32 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_transmedseg.errors import ConfigError, ProjectError
+from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.imaging import dicom
 from napari_transmedseg.imaging.atomic import write_bytes
 from napari_transmedseg.imaging.dicom_seg import encode_segmentation
 from napari_transmedseg.imaging.io import write_labels, write_probabilities
 from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.project.export_options import Format
 from napari_transmedseg.project.project import Project
 
 if TYPE_CHECKING:
     from napari_transmedseg.engine.inference import Predictor
 
-Format = Literal["nii.gz", "nii", "nrrd", "seg.nrrd", "dicom-seg"]
-FORMATS = get_args(Format)
-_DICOM = "dicom-seg"
+_DICOM: Format = "dicom-seg"
+_BACKGROUND = "background"
 
 
 class MaskWriter:
-    """Writes the masks of cases in one format.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such format.
-    """
+    """Writes the masks of cases in one format."""
 
     def __init__(
-        self, project: Project, file_format: str, *, per_class: bool, probabilities: bool
+        self, project: Project, file_format: Format, *, per_class: bool, probabilities: bool
     ) -> None:
-        if file_format not in FORMATS:
-            raise ConfigError(
-                f"Expected a format of {', '.join(FORMATS)}, found '{file_format}'; choose one."
-            )
         self.project = project
         self._format = file_format
         self._suffix = ".dcm" if file_format == _DICOM else f".{file_format}"
@@ -71,7 +61,7 @@ class MaskWriter:
         parts = [f"_{slug}" for slug in classes] if self._per_class else [""]
         names = [f"{case_id}{part}{self._suffix}" for part in parts]
         if self._probabilities and run_id is not None:
-            names += [f"{case_id}_{slug}_probability.nii.gz" for slug in classes]
+            names += [self._probability_name(case_id, slug) for slug in (_BACKGROUND, *classes)]
         return names
 
     def write(self, folder: Path, case_id: str, run_id: str | None, mask: LabelMap) -> list[str]:
@@ -98,9 +88,13 @@ class MaskWriter:
         volume = self.project.volume(case_id)
         prediction = self._predictor(run_id).predict_volume(volume, keep_probabilities=True)
         assert prediction.probabilities_CIPL is not None
-        for value, slug in self._class_slugs.items():
-            path = folder / f"{case_id}_{slug}_probability.nii.gz"
+        for value, slug in {0: _BACKGROUND, **self._class_slugs}.items():
+            path = folder / self._probability_name(case_id, slug)
             write_probabilities(path, prediction.probabilities_CIPL[value], volume.geometry)
+
+    @staticmethod
+    def _probability_name(case_id: str, slug: str) -> str:
+        return f"{case_id}_{slug}_probability.nii.gz"
 
     def _predictor(self, run_id: str) -> Predictor:
         from napari_transmedseg.engine.inference import load_predictor

@@ -10,18 +10,21 @@ from typing import Literal, Self
 from napari_transmedseg.engine.cases import TrainingCase
 from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.imaging.geometry import require_same_space
-from napari_transmedseg.imaging.io import read_labels, write_labels
+from napari_transmedseg.imaging.io import open_image, read_labels, write_labels
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project import case_files
-from napari_transmedseg.project.annotated import AnnotatedCohort
+from napari_transmedseg.project.channel_files import require_present
+from napari_transmedseg.project.image_sources import ImageSource
 from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
+from napari_transmedseg.project.links import check_links, remember_cases
 from napari_transmedseg.project.lock import ProjectLock
+from napari_transmedseg.project.opening import bring_up_to_date, is_newer, read_description
+from napari_transmedseg.project.restoring import RestorableCohort
 from napari_transmedseg.project.schema import (
     PROJECT_FILE,
     Case,
     ProjectFile,
     SegmentationClass,
-    load_project_file,
     make_classes,
     save_project_file,
 )
@@ -31,7 +34,7 @@ __all__ = ["Case", "Plane", "Project", "SegmentationClass"]
 Plane = Literal["auto", "axial", "coronal", "sagittal"]
 
 
-class Project(AnnotatedCohort):
+class Project(RestorableCohort):
     """Cohort, annotation and runs in one folder. Change it on one thread only.
 
     Human annotation (`annotations/`) and predictions (`predictions/`) never share a file.
@@ -45,7 +48,7 @@ class Project(AnnotatedCohort):
         cls,
         folder: str | Path,
         *,
-        images: Iterable[str | Path],
+        images: Iterable[str | Path | ImageSource],
         classes: Sequence[str],
         plane: Plane = "auto",
         options: ImportOptions = NO_CHOICE,
@@ -57,13 +60,15 @@ class Project(AnnotatedCohort):
         folder
             New or existing folder without a project.
         images
-            Image files, and folders that are searched; DICOM too.
+            Image files, and folders that are searched; DICOM too. Cases of several images: by
+            `options.channels`, or one by one with `channel_case`.
         classes
             Names of the structures; values are 1, 2, … in this order, background is 0.
         plane
             Plane in which slices are cut; `auto` takes the plane of acquisition.
         options
-            What to do with 4-D images, several DICOM series, and images of unknown place.
+            What to do with 4-D images, several DICOM series, channels, and images of unknown
+            place.
 
         Raises
         ------
@@ -97,27 +102,60 @@ class Project(AnnotatedCohort):
         except BaseException:
             lock.release()
             raise
+        remember_cases(content.cases, folder)
         return cls(folder, content, lock)
 
     @classmethod
-    def open(cls, folder: str | Path, *, read_only: bool = False) -> Project:
-        """Open a project; no image is read.
+    def open(
+        cls,
+        folder: str | Path,
+        *,
+        read_only: bool = False,
+        take_over: bool = False,
+        trust_links: bool = False,
+    ) -> Project:
+        """Open a project; no image is read. What is to be told stands in `notices` then.
+
+        Parameters
+        ----------
+        folder
+            Its folder. A project of a newer version is opened read-only.
+        read_only
+            Whether nothing is to be changed; others may write meanwhile.
+        take_over
+            Whether to take it from a program that has it open: that one stops at its next save
+            and puts what it had not saved into a snapshot.
+        trust_links
+            Whether this person links all files outside the folder that the project names.
 
         Raises
         ------
+        ProjectHeldError
+            If another program has it open, unless `read_only` or `take_over`.
+        UnlinkedError
+            If it leads outside its folder to what this person did not link.
         ProjectError
-            If there is none, it is damaged or of a newer version; and, unless `read_only`, if
-            another program has it open or the folder cannot be written.
+            If there is none, it is damaged, or (unless `read_only`) the folder cannot be written.
         """
         folder = Path(folder)
-        load_project_file(folder)
-        lock = None if read_only else ProjectLock(folder)
+        content, notices = read_description(folder)
+        check_links(content.cases, folder, trust=trust_links)
+        if read_only or is_newer(content):
+            project = cls(folder, content, None)
+            project._obstacle = ProjectError(notices[0]) if is_newer(content) else None
+            project.notices = notices
+            return project
+        lock = ProjectLock(folder, take_over=take_over)
         try:
-            return cls(folder, load_project_file(folder), lock)
+            content, notices = read_description(folder)
+            changed = bring_up_to_date(folder, content)
+            project = cls(folder, content, lock)
+            restored = project._finish_autosaves(lock.left_behind)
         except BaseException:
-            if lock is not None:
-                lock.release()
+            lock.release()
             raise
+        project.notices = (*notices, *changed, *((restored,) if restored else ()))
+        return project
 
     def __enter__(self) -> Self:
         return self
@@ -138,15 +176,17 @@ class Project(AnnotatedCohort):
         self.flush()
         cases = []
         for case in self.cases:
-            path = self.image_path(case.case_id)
-            case_files.check_present(case, path)
+            paths = self.image_paths(case.case_id)
+            for path in paths:
+                require_present(case, path)
             annotation = self._known_annotation(case.case_id)
             cases.append(
                 TrainingCase(
                     case_id=case.case_id,
-                    load=partial(case_files.load_case, case, path),
+                    load=partial(case_files.load_case, case, *paths),
                     annotation=annotation,
                     domain=case.domain,
+                    channels=case.channel_names,
                 )
             )
         return cases
@@ -172,14 +212,15 @@ class Project(AnnotatedCohort):
         for run in runs:
             path = self.prediction_path(run.run_id, case_id)
             if path.exists() and (run_id is not None or not run.is_discarded):
-                found = read_labels(path)
                 geometry = self.geometry(case_id)
-                require_same_space(geometry, found.geometry, str(path), f"the image of {case_id}")
+                place = open_image(path).geometry  # before voxels take memory
+                require_same_space(geometry, place, str(path), f"the image of {case_id}")
+                found = read_labels(path)
                 return LabelMap(array=found.array, geometry=geometry, names=self.class_names)
         return None
 
     def _known_annotation(self, case_id: str) -> LabelMap | None:
-        if not self._files(case_id).labels.exists():
+        if not self._files(case_id).exist:
             return None
         annotation = self.annotation(case_id)
         assert annotation.known is not None

@@ -19,9 +19,11 @@ from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.engine.events import SlicePrediction, TrainingEvent
 from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.imaging.atomic import write_bytes
+from napari_transmedseg.project.json_file import parse_json, read_json
 
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
+_MAX_CONFIG_BYTES = 2**20
 _LIBRARIES = ("napari-transmedseg", "torch", "monai", "numpy", "nibabel", "SimpleITK", "scipy")
 
 
@@ -96,7 +98,7 @@ class Run:
     def details(self) -> dict[str, Any]:
         """All of `config.json`: settings, seed, classes, versions, hardware."""
         try:
-            content = json.loads(self._config_path.read_bytes())
+            content = read_json(self._config_path, max_bytes=_MAX_CONFIG_BYTES)
         except (OSError, ValueError) as error:
             raise ProjectError(
                 f"Expected the settings of {self.run_id} in {self._config_path}, found none that "
@@ -148,16 +150,18 @@ class Run:
         return self.checkpoint
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Read the recorded events in order; a last line that a crash cut short is left out."""
+        """Read the recorded events in order; lines that a crash broke are left out."""
         path = self.folder / METRICS_FILE
         if not path.exists():
             return []
         rows = []
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_bytes().splitlines():
             try:
-                rows.append(json.loads(line))
+                row = parse_json(line)
             except ValueError:
                 continue
+            if isinstance(row, dict) and isinstance(row.get("event"), str):
+                rows.append(row)
         return rows
 
     def record(self, events: Iterable[TrainingEvent]) -> Iterator[TrainingEvent]:

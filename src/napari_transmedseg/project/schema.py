@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.errors import DamagedFileError, ProjectError
 from napari_transmedseg.imaging.atomic import write_bytes
+from napari_transmedseg.project.json_file import read_json
+from napari_transmedseg.project.migrations import migrated
 
 PROJECT_FILE = "project.json"
-SCHEMA_VERSION = 2
+BACKUP_FILE = "project.backup.json"
+"""The same once more, for when the other one is damaged."""
+SCHEMA_VERSION = 3
 MAX_CLASSES = 255
 
 _PALETTE = (
@@ -22,6 +32,11 @@ _PALETTE = (
     "#bcf60c", "#fabebe", "#008080", "#e6beff", "#9a6324", "#fffac8", "#800000", "#aaffc3",
     "#808000", "#ffd8b1", "#000075", "#808080",
 )  # fmt: skip
+
+
+Length = Annotated[int, Field(ge=1, le=2**16)]
+FilePath = Annotated[str, Field(max_length=4096, pattern=r"^[^\x00]*$")]
+Spacing = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 
 
 class SegmentationClass(BaseModel):
@@ -34,16 +49,35 @@ class SegmentationClass(BaseModel):
     color: Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 
 
-class Case(BaseModel):
-    """One image of the cohort, with the facts of its header."""
+class Channel(BaseModel):
+    """A further image of a case, which lies on the voxels of its first one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    case_id: str
-    """Stem of the image's file name, or name of its folder; distinct."""
+    name: str
+    """Such as T2 or FLAIR; distinct within the case."""
     image: str
-    """Path relative to the project folder where possible, `/` between folders."""
+    """Path, as in `Case`."""
     image_absolute: str = ""
+    """As in `Case`."""
+    series: str = ""
+    """As in `Case`."""
+    frame: int | None = None
+    """As in `Case`."""
+    resampled: bool = False
+    """It lies on another grid and is brought onto the first image's whenever it is read."""
+
+
+class Case(BaseModel):
+    """One image of the cohort, with the facts of its header, and its further channels."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    case_id: Annotated[str, Field(max_length=200)]
+    """Stem of the image's file name, or name of its folder; distinct."""
+    image: FilePath
+    """Path relative to the project folder where possible, `/` between folders."""
+    image_absolute: FilePath = ""
     """Where an image outside the project folder was last; tried when `image` leads nowhere."""
     series: str = ""
     """Key of the DICOM series in the folder `image`: a digest that leads back to nobody."""
@@ -59,16 +93,33 @@ class Case(BaseModel):
     """Sentences about what is unusual in the image."""
     domain: str = ""
     """Site or scanner."""
-    shape: tuple[int, int, int]
+    shape: tuple[Length, Length, Length]
     """Voxels along I, P, L."""
-    spacing: tuple[float, float, float]
+    spacing: tuple[Spacing, Spacing, Spacing]
     """Voxel size in mm along I, P, L."""
+    channel: str = ""
+    """Name of the image where the case has further channels."""
+    further: tuple[Channel, ...] = ()
+    """Channels after the first; the network takes them all, in this order."""
 
     @field_validator("case_id")
     @classmethod
     def _safe(cls, case_id: str) -> str:
         check_case_id(case_id)
         return case_id
+
+    @model_validator(mode="after")
+    def _named(self) -> Case:
+        if self.further:
+            check_channel_names(self.channel_names)
+        return self
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Names of all channels in their order; empty for a single image."""
+        if not self.further:
+            return ()
+        return (self.channel, *(channel.name for channel in self.further))
 
 
 class ProjectFile(BaseModel):
@@ -100,17 +151,20 @@ class ProjectFile(BaseModel):
         return cases
 
 
-def load_project_file(folder: Path) -> ProjectFile:
-    """Read `project.json`.
+def load_project_file(folder: Path, name: str = PROJECT_FILE) -> ProjectFile:
+    """Read `project.json`, of an older version as it would be now.
+
+    Of a newer version what this one knows is read; its `schema_version` stays greater than
+    `SCHEMA_VERSION`, and it must not be written.
 
     Raises
     ------
     ProjectError
-        If it is missing, damaged, or written by a newer version.
+        If it is missing or damaged, or of a newer version that this one cannot make sense of.
     """
-    path = folder / PROJECT_FILE
+    path = folder / name
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ProjectError(
             f"Expected a project in {folder}, found no {PROJECT_FILE} there; choose the project's "
@@ -125,23 +179,42 @@ def load_project_file(folder: Path) -> ProjectFile:
         raise _damaged(path, str(error)) from error
     if not isinstance(content, dict) or not isinstance(content.get("schema_version"), int):
         raise _damaged(path, "no schema version")
-    if content["schema_version"] > SCHEMA_VERSION:
-        raise ProjectError(
-            f"Expected a project of version {SCHEMA_VERSION} or older in {folder}, found version "
-            f"{content['schema_version']} of a newer program; update napari-transmedseg."
-        )
+    version = content["schema_version"]
+    if version > SCHEMA_VERSION:
+        content = _known_part(content)
     try:
-        return ProjectFile.model_validate(content)
-    except (ValidationError, ProjectError) as error:
+        return ProjectFile.model_validate(migrated(content, SCHEMA_VERSION))
+    except (ValidationError, ProjectError, ValueError, TypeError, KeyError) as error:
+        if version > SCHEMA_VERSION:
+            raise ProjectError(
+                f"Expected a project of version {SCHEMA_VERSION} or older in {folder}, found "
+                f"version {version} of a newer program; update napari-transmedseg."
+            ) from error
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         raise _damaged(path, reason) from error
 
 
 def save_project_file(folder: Path, content: ProjectFile) -> None:
-    """Replace `project.json` in one step."""
+    """Replace `project.json` in one step, and its copy before it."""
     current = content.model_copy(update={"schema_version": SCHEMA_VERSION})
     text = current.model_dump_json(indent=2)
-    write_bytes(folder / PROJECT_FILE, text.encode() + b"\n")
+    for name in (BACKUP_FILE, PROJECT_FILE):
+        write_bytes(folder / name, text.encode() + b"\n")
+
+
+def _known_part(content: dict[str, Any]) -> dict[str, Any]:
+    """What this version knows of a newer one's description."""
+    known: dict[str, Any] = _only_fields(ProjectFile, content)
+    for key, model in (("classes", SegmentationClass), ("cases", Case)):
+        if isinstance(known.get(key), list):
+            known[key] = [_only_fields(model, item) for item in known[key]]
+    return known
+
+
+def _only_fields(model: type[BaseModel], content: Any) -> Any:
+    if not isinstance(content, dict):
+        return content
+    return {key: value for key, value in content.items() if key in model.model_fields}
 
 
 def check_case_id(case_id: str) -> None:
@@ -184,6 +257,27 @@ def check_class_names(names: Sequence[str]) -> None:
         raise ProjectError(
             f"Expected at most {MAX_CLASSES} classes, found {len(names)}; use fewer."
         )
+
+
+def check_channel_names(names: Sequence[str]) -> None:
+    """Check that channels have names, each its own, that settings can refer to.
+
+    Raises
+    ------
+    ProjectError
+    """
+    plain = [name.strip().casefold() for name in names]
+    for name, key in zip(names, plain, strict=True):
+        if not key or not name.isprintable() or any(mark in name for mark in "=,:"):
+            raise ProjectError(
+                f"Expected a name for each channel without '=', ',' and ':', found {name!r}; call "
+                "it T1 or FLAIR, for example."
+            )
+        if plain.count(key) > 1:
+            raise ProjectError(
+                f"Expected every channel of a case once, found {name!r} {plain.count(key)} times; "
+                "give each its own name."
+            )
 
 
 def check_distinct(cases: Iterable[Case]) -> None:
@@ -230,16 +324,16 @@ def stored_path(path: Path, folder: Path) -> tuple[str, str]:
     return relative, absolute.as_posix()
 
 
-def find_image(case: Case, folder: Path) -> Path:
-    """Where the image is; where it should be if it is nowhere."""
+def find_image(case: Case | Channel, folder: Path) -> Path:
+    """Where the (first) image is; where it should be if it is nowhere."""
     expected = Path(os.path.normpath(Path(os.path.abspath(folder)) / case.image))
     if not expected.exists() and case.image_absolute and Path(case.image_absolute).exists():
         return Path(case.image_absolute)
     return expected
 
 
-def _damaged(path: Path, reason: str) -> ProjectError:
-    return ProjectError(
+def _damaged(path: Path, reason: str) -> DamagedFileError:
+    return DamagedFileError(
         f"Expected a project description in {path}, found a damaged one ({reason}); restore it "
         "from a backup."
     )

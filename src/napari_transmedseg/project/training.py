@@ -22,6 +22,7 @@ from napari_transmedseg.engine.events import TrainingEvent
 from napari_transmedseg.errors import ConfigError, ProjectError
 from napari_transmedseg.imaging.atomic import write_bytes
 from napari_transmedseg.project.case_files import load_case
+from napari_transmedseg.project.json_file import read_json
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.run import Run
 
@@ -148,7 +149,7 @@ def uncertainty(project: Project, case_id: str, run_id: str) -> list[float] | No
     if not path.exists():
         return None
     try:
-        return [float(value) for value in json.loads(path.read_bytes())["slice_uncertainty"]]
+        return [float(value) for value in read_json(path)["slice_uncertainty"]]
     except (ValueError, KeyError, TypeError) as error:
         raise ProjectError(
             f"Expected the uncertainty of {case_id} in {path}, found a damaged file; predict again."
@@ -210,7 +211,7 @@ def _predict(
         if control is not None and control.stop_requested:
             return
         prediction = predictor.predict_volume(
-            load_case(project.case(case_id), project.image_path(case_id))
+            load_case(project.case(case_id), *project.image_paths(case_id))
         )
         path = project.save_prediction(run.run_id, case_id, prediction.labels)
         _write_scores(project, run, case_id, prediction.uncertainty_IPL)

@@ -27,6 +27,8 @@ class DataSetCase:
     """Site, scanner or vendor, where the data set tells."""
     split: Split = ""
     """Where the data set itself puts the case; empty where it does not say."""
+    channels: tuple[str, ...] = ()
+    """Names of the channels of `load_image`'s volume; empty for a single image."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
