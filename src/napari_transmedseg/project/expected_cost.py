@@ -16,7 +16,7 @@ _GIB = 2.0**30
 _MAPS_PER_CHANNEL = 36
 """Feature maps at a time, per channel of a level: twelve of a U-Net (two blocks down and up of
 convolution, norm and activation) in two student passes wait for the backward pass, and half as
-many are worked on. Measured: 0.27 GiB on the sample hearts in 2-D, 0.47 in 3-D; said: 0.4 of both."""
+many are worked on. Measured on the sample hearts: 0.27 GiB in 2-D, 0.47 in 3-D; said: 0.4."""
 _FIXED = 0.15 * _GIB
 """What networks, optimizer and libraries take whatever the images."""
 _BYTES = 4
