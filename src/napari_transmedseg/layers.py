@@ -117,6 +117,10 @@ class CaseLayers:
         """The person's labels (I, P, L), as they are now."""
         return np.asarray(self._labels.data)
 
+    def forbid_painting(self) -> None:
+        """Let the labels of the case on screen be looked at only."""
+        self._labels.editable = False
+
     def paint_with(self, value: int) -> None:
         """Make the labels layer the active one, with the brush set to a class."""
         self.restore()
