@@ -136,6 +136,10 @@ class CaseLayers:
         """The layer of the person's labels, or None while no case is shown."""
         return self._labels
 
+    def forbid_painting(self) -> None:
+        """Let the labels of the case on screen be looked at only."""
+        self._labels.editable = False
+
     def paint_with(self, value: int) -> None:
         """Make the labels layer the active one, with the brush set to a class."""
         self.restore()

@@ -6,6 +6,7 @@
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -37,8 +38,9 @@ class Tally:
 
     def check(self, fault: str) -> None:
         """Fail the test when nothing was tried or something was lost."""
-        assert self.tried[fault] > 0
-        assert self.lost.get(fault, []) == []
+        assert self.tried[fault] > 0, fault
+        lost = self.lost.get(fault, [])
+        assert not lost, "\n".join([f"{len(lost)} lost during {fault}:", *lost[:20]])
 
     def lines(self) -> list[str]:
         """The table."""
@@ -61,9 +63,10 @@ def times(reduced: int, full: int) -> int:
 
 
 def state_of(project: Project) -> State:
-    """Classes and ledger of the annotated case, as read from the disk."""
+    """Classes and ledger of the annotated case, whenever its slices were annotated."""
     array = project.annotation(CASE).array.copy()
-    return array, project.ledger(CASE)
+    entries = project.ledger(CASE).entries
+    return array, Ledger(tuple(replace(entry, when="") for entry in entries))
 
 
 def is_same(one: State, other: State) -> bool:

@@ -124,7 +124,8 @@ def test_damaged_file(copy, name):
         shutil.copytree(source.parent, root)
         path = root / "project" / FILES[name]
         path.write_bytes(damaged(path.read_bytes(), np.random.default_rng(number)))
-        TALLY.count(f"damaged {name}", everything(root / "project", allowed))
+        problem = everything(root / "project", allowed)
+        TALLY.count(f"damaged {name}", problem and f"damage {number}: {problem}")
         shutil.rmtree(root)
     TALLY.check(f"damaged {name}")
 

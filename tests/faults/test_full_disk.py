@@ -105,7 +105,7 @@ def test_a_disk_that_fails_at_every_step(copy, name, code):
                 break
             if has_failed or not problem:
                 problem = problem or _after(folder, project, name, before)
-            TALLY.count(fault, problem)
+            TALLY.count(fault, problem and f"step {number}: {problem}")
         shutil.rmtree(folder.parent)
     TALLY.check(fault)
 

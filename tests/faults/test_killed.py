@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.timeout(1200),
     pytest.mark.skipif(sys.platform == "win32", reason="needs fork and signals"),
 ]
-NEW_IN_2 = ("series", "frame", "spacing_confirmed", "modality", "description", "notes")
+OF_VERSION_1 = ("case_id", "image", "image_absolute", "domain", "shape", "spacing")
 LOOK_AHEAD = 12
 """Turns that may have been written although nobody noted it."""
 
@@ -161,9 +161,7 @@ def kill_migration(folder: Path, nursery: Nursery, number: int) -> None:
         start = state_of(project)
     content = json.loads((folder / "project.json").read_text())
     content["schema_version"] = 1
-    for case in content["cases"]:
-        for key in NEW_IN_2:
-            case.pop(key, None)
+    content["cases"] = [{key: case[key] for key in OF_VERSION_1} for case in content["cases"]]
     old = json.dumps(content).encode()
     (folder / "project.json").write_bytes(old)
     (folder / "project.backup.json").unlink()

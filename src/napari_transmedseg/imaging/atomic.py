@@ -43,7 +43,8 @@ def left_stages(folder: Path) -> list[Path]:
 def staged(folder: Path) -> Iterator[Path]:
     """Give a hidden folder whose files move into `folder` together at the end.
 
-    Whatever goes wrong before leaves `folder` as it was.
+    Whatever goes wrong before leaves `folder` as it was. If the moving itself breaks off, the
+    hidden folder stays, as after a crash: `left_stages` finds it.
 
     Raises
     ------
@@ -56,13 +57,15 @@ def staged(folder: Path) -> Iterator[Path]:
         raise _not_allowed(folder, error) from error
     try:
         yield stage
-        try:
-            for file in sorted(stage.iterdir()):
-                os.replace(file, folder / file.name)
-        except OSError as error:
-            raise _not_allowed(folder, error) from error
-    finally:
+    except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
+        raise
+    try:
+        for file in sorted(stage.iterdir()):
+            os.replace(file, folder / file.name)
+    except OSError as error:
+        raise _not_allowed(folder, error) from error
+    shutil.rmtree(stage, ignore_errors=True)
 
 
 def _not_allowed(folder: Path, error: OSError) -> ProjectError:

@@ -35,7 +35,7 @@ from napari_transmedseg.project.snapshots import now
 
 LEDGER_VERSION = 1
 _MAX_LEDGER_BYTES = 16 * 2**20
-_TRIES = 20
+_TRIES = 50
 _T = TypeVar("_T")
 
 
@@ -249,15 +249,17 @@ def _undisturbed(files: AnnotationFiles, read: Callable[[], _T]) -> _T:
 
 
 def _marks(files: AnnotationFiles) -> list[tuple[int, int, int] | None]:
-    marks: list[tuple[int, int, int] | None] = []
-    for path in (files.labels, files.ledger, files.autosave):
-        try:
-            status = path.stat()
-        except OSError:
-            marks.append(None)
-        else:
-            marks.append((status.st_ino, status.st_size, status.st_mtime_ns))
-    return marks
+    """What tells one state from the next; while an autosave is there, it alone does."""
+    autosave = _mark(files.autosave)
+    return [_mark(files.labels), _mark(files.ledger), None] if autosave is None else [autosave]
+
+
+def _mark(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _checksum(slice_axis: int, num_slices: int, rows: list[dict[str, Any]]) -> int:

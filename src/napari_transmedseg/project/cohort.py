@@ -308,6 +308,20 @@ class Cohort:
             )
         self._check_lock(self._lock)
 
+    def require_ours(self) -> None:
+        """Refuse to go on when another program took the project over.
+
+        Raises
+        ------
+        ProjectTakenError
+        """
+        try:
+            self._require_writable()
+        except ProjectTakenError:
+            raise
+        except ProjectError:  # closed, or out of reach: writing will tell
+            return
+
     def _check_lock(self, lock: ProjectLock) -> None:
         try:
             lock.check()

@@ -45,11 +45,13 @@ def read_description(folder: Path) -> tuple[ProjectFile, tuple[str, ...]]:
         except ProjectError:
             raise error from None
         reason = str(error).partition("found ")[2].partition(";")[0]
-        return content, (
+        told: tuple[str, ...] = (
             f"{folder / PROJECT_FILE} is damaged ({reason}); its copy {BACKUP_FILE} was taken, so "
             "check cases and classes.",
         )
-    return content, (newer_version(folder, content),) if is_newer(content) else ()
+    else:
+        told = ()
+    return content, (*told, newer_version(folder, content)) if is_newer(content) else told
 
 
 def is_newer(content: ProjectFile) -> bool:

@@ -18,7 +18,12 @@ from napari_transmedseg.project.image_sources import ImageSource
 from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
 from napari_transmedseg.project.links import check_links, remember_cases
 from napari_transmedseg.project.lock import ProjectLock
-from napari_transmedseg.project.opening import bring_up_to_date, is_newer, read_description
+from napari_transmedseg.project.opening import (
+    bring_up_to_date,
+    is_newer,
+    newer_version,
+    read_description,
+)
 from napari_transmedseg.project.restoring import RestorableCohort
 from napari_transmedseg.project.schema import (
     PROJECT_FILE,
@@ -143,7 +148,8 @@ class Project(RestorableCohort):
         check_links(content.cases, folder, trust=trust_links)
         if read_only or is_newer(content):
             project = cls(folder, content, None)
-            project._obstacle = ProjectError(notices[0]) if is_newer(content) else None
+            if is_newer(content):
+                project._obstacle = ProjectError(newer_version(folder, content))
             project.notices = notices
             return project
         lock = ProjectLock(folder, take_over=take_over)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.imaging.atomic import write_bytes
 from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.project.case_files import make_folder
 from napari_transmedseg.project.ledger import Ledger, painted_counts
 from napari_transmedseg.project.slice_file import (
     SlicesHeader,
@@ -97,25 +97,29 @@ class SnapshotFolder:
         content = encode_slices(stored)
         if files and _is_same(files[-1], parse_header(content)):
             return files[-1]
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         write_bytes(path, content)
         self._thin_out([file for file in [*files, path] if not _is_rescue(file)])
         return path
 
     def replace(self, path: Path, stored: StoredSlices) -> None:
         """Write a snapshot anew under its name; errors as in `take`."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_bytes(path, encode_slices(stored))
 
-    def set_aside(self, case_id: str, files: Sequence[Path]) -> list[Path]:
-        """Copy damaged files beside the snapshots, so that they can be looked at."""
+    def set_aside(self, case_id: str, files: Sequence[Path]) -> None:
+        """Copy damaged files beside the snapshots, so that they can be looked at.
+
+        Raises
+        ------
+        ProjectError
+            If they cannot be written.
+        """
         folder = self._folder(case_id) / "damaged"
-        folder.mkdir(parents=True, exist_ok=True)
-        copies = []
+        make_folder(folder)
         for file in files:
             with contextlib.suppress(FileNotFoundError):
-                copies.append(Path(shutil.copy2(file, folder / file.name)))
-        return copies
+                write_bytes(folder / file.name, file.read_bytes())
 
     def list(self, case_id: str) -> tuple[Snapshot, ...]:
         """Snapshots of a case, newest first; damaged ones are left out."""

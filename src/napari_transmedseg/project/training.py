@@ -98,6 +98,7 @@ def train(
         run, cases, names, used, project.slice_axis,
         control=control, resume_from=resume_from, warm_start_from=warm_from,
     )  # fmt: skip
+    events = _while_ours(project, events)
     return run.record(events) if resume is not None else _kept_once_begun(run, events)
 
 
@@ -166,6 +167,23 @@ def _kept_once_begun(run: Run, events: Iterator[TrainingEvent]) -> Iterator[Trai
     finally:
         if not begun:
             shutil.rmtree(run.folder, ignore_errors=True)
+
+
+def _while_ours(project: Project, events: Iterator[TrainingEvent]) -> Iterator[TrainingEvent]:
+    """Pass events on; end the training when another program took the project over.
+
+    Raises
+    ------
+    ProjectTakenError
+    """
+    try:
+        for event in events:
+            project.require_ours()
+            yield event
+    finally:
+        close = getattr(events, "close", None)
+        if close is not None:
+            close()
 
 
 def _fit(

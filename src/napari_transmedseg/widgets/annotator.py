@@ -11,7 +11,7 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_transmedseg.engine.events import SlicePrediction
-from napari_transmedseg.errors import ProjectError, TransMedSegError
+from napari_transmedseg.errors import ProjectError, ProjectTakenError, TransMedSegError
 from napari_transmedseg.layer_data import slice_view
 from napari_transmedseg.layers import CaseLayers
 from napari_transmedseg.project.annotating import (
@@ -75,11 +75,14 @@ class Annotator(QObject):
         volume, annotation = project.volume(case_id), project.annotation(case_id)
         prediction = project.prediction(case_id)
         self.close_case()
+        self._autosave.start()  # an error may have stopped it
         self._case_id, self._ledger = case_id, project.ledger(case_id)
         self.layers.show(
             volume, annotation, case_id=case_id, slice_axis=project.slice_axis,
             colors=class_colors(project), prediction=prediction,
         )  # fmt: skip
+        if project.read_only:
+            self.layers.forbid_painting()
 
     def close_case(self) -> None:
         """Save the case on screen and let go of it; its layers stay until the next is shown."""
@@ -96,9 +99,13 @@ class Annotator(QObject):
         if not self._changed_slices and not self._is_ledger_changed:
             return
         slices = {index: self._slice(index).copy() for index in sorted(self._changed_slices)}
-        project.save_slices(self._case_id, slices, self._ledger)
-        self._changed_slices.clear()
-        self._is_ledger_changed = False
+        try:
+            project.save_slices(self._case_id, slices, self._ledger)
+        except ProjectError:
+            if project.read_only:  # they are rescued, or could not be made
+                self._forget_changes()
+            raise
+        self._forget_changes()
         self._write_poll.start()
 
     def set_autosave_interval(self, seconds: float) -> None:
@@ -179,6 +186,10 @@ class Annotator(QObject):
         self._set_state(index, state)
         self.save()
 
+    def _forget_changes(self) -> None:
+        self._changed_slices.clear()
+        self._is_ledger_changed = False
+
     def _slice(self, index: int) -> np.ndarray:
         return slice_view(self.layers.labels, self._project().slice_axis, index)
 
@@ -230,7 +241,9 @@ class Annotator(QObject):
         error = None if project is None else project.take_save_error()
         if project is None or not project.is_saving:
             self._write_poll.stop()
-        if error is not None:
+        if isinstance(error, ProjectTakenError):
+            self.failed.emit(str(error))
+        elif error is not None:
             self.failed.emit(f"{error} Your labels are kept and saved with the next change.")
 
     def _on_autosave(self) -> None:

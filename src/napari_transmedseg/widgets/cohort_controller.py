@@ -9,10 +9,11 @@ from pathlib import Path
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog
 
-from napari_transmedseg.errors import TransMedSegError
+from napari_transmedseg.errors import ProjectTakenError, TransMedSegError
 from napari_transmedseg.widgets.annotator import class_colors
 from napari_transmedseg.widgets.desk import Desk
 from napari_transmedseg.widgets.new_project_dialog import FILE_FILTER, NewProject, NewProjectDialog
+from napari_transmedseg.widgets.open_question import open_folder
 from napari_transmedseg.widgets.projects import case_rows, class_rows, is_project
 
 
@@ -45,7 +46,7 @@ class CohortController(QObject):
     def add_paths(self, paths: list[Path]) -> None:
         """Open a project folder, else add images, else begin a project with them."""
         if len(paths) == 1 and is_project(paths[0]):
-            self._change_project(lambda: self._desk.projects.open(paths[0]))
+            open_folder(self._desk, self._change_project, paths[0])
         elif self._desk.session.project is not None:
             self._desk.projects.add_images(paths)
         else:
@@ -57,7 +58,10 @@ class CohortController(QObject):
 
     def _change_project(self, change: Callable[[], None]) -> None:
         self._desk.projects.require_idle()
-        self._desk.annotator.save_now()
+        try:
+            self._desk.annotator.save_now()
+        except ProjectTakenError as error:  # what was not saved is rescued
+            self._desk.show_error(str(error))
         self._desk.annotator.close_case()
         change()
 
@@ -76,8 +80,7 @@ class CohortController(QObject):
     def _on_open(self) -> None:
         folder = QFileDialog.getExistingDirectory(self._desk.window, "Open a project folder")
         if folder:
-            open_it = self._desk.slot(self._change_project)
-            open_it(lambda: self._desk.projects.open(Path(folder)))
+            open_folder(self._desk, self._change_project, Path(folder))
 
     def _on_sample(self) -> None:
         self._desk.slot(self._change_project)(self._desk.projects.open_sample)

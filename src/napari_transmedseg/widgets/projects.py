@@ -30,13 +30,27 @@ class Projects:
         self.sample_folder = Path(QStandardPaths.writableLocation(where)) / SAMPLE_FOLDER
         """Where the sample project is, or will be made."""
 
-    def open(self, folder: Path) -> None:
-        """Open a project folder; the one that was open is closed then."""
+    def open(
+        self,
+        folder: Path,
+        *,
+        read_only: bool = False,
+        take_over: bool = False,
+        trust_links: bool = False,
+    ) -> None:
+        """Open a project folder; the one that was open is closed then. As `Project.open`."""
         self.require_idle()
         current = self._session.project
-        if current is not None and current.folder.resolve() == folder.resolve():
+        is_same = current is not None and current.folder.resolve() == folder.resolve()
+        if is_same and current is not None and not current.read_only:
             return
-        self._session.project = Project.open(folder)
+        project = Project.open(
+            folder, read_only=read_only, take_over=take_over, trust_links=trust_links
+        )
+        self._session.project = project
+        notices = [*project.notices, *(["Opened read-only."] if project.read_only else [])]
+        if notices:
+            self._session.message_changed.emit(" ".join(notices))
 
     def create(self, new: NewProject) -> None:
         """Make a project and open it.
