@@ -58,7 +58,7 @@ def test_a_folder_without_a_project_is_refused(tmp_path: Path) -> None:
 def test_a_project_of_a_newer_version_is_refused_and_left_alone(project: Project) -> None:
     project.close()
     path = project.folder / "project.json"
-    content = {**json.loads(path.read_text()), "schema_version": 3, "something": "new"}
+    content = {**json.loads(path.read_text()), "schema_version": 4, "something": "new"}
     path.write_text(json.dumps(content))
     before = snapshot(project.folder)
 

@@ -163,7 +163,7 @@ def test_projects_of_the_first_version_open(tmp_path: Path) -> None:
     file.write_text(json.dumps(content))
     with Project.open(tmp_path / "project") as project:
         project.set_domain("a", "site")
-    assert json.loads(file.read_text())["schema_version"] == 2
+    assert json.loads(file.read_text())["schema_version"] == 3
 
 
 @pytest.mark.parametrize(("text", "frame"), [(None, None), ("all", "all"), ("3", 3)])

@@ -36,7 +36,7 @@ def test_project_json_holds_version_classes_cases_and_config(project: Project) -
     project.set_config(TrainingConfig(minutes=4.0, seed=3))
     content = json.loads((project.folder / "project.json").read_text())
 
-    assert content["schema_version"] == 2
+    assert content["schema_version"] == 3
     assert [item["name"] for item in content["classes"]] == list(CLASSES)
     assert [item["image"] for item in content["cases"]] == [f"../images/{n}.nii.gz" for n in "abc"]
     assert content["config"] == {"minutes": 4.0, "seed": 3}

@@ -13,9 +13,10 @@ from napari_transmedseg.imaging.geometry import require_same_space
 from napari_transmedseg.imaging.io import read_labels, write_labels
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project import case_files
-from napari_transmedseg.project.annotated import AnnotatedCohort
+from napari_transmedseg.project.curating import CuratedCohort
 from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
 from napari_transmedseg.project.lock import ProjectLock
+from napari_transmedseg.project.replacing import finish_replacing, require_finished
 from napari_transmedseg.project.schema import (
     PROJECT_FILE,
     Case,
@@ -31,7 +32,7 @@ __all__ = ["Case", "Plane", "Project", "SegmentationClass"]
 Plane = Literal["auto", "axial", "coronal", "sagittal"]
 
 
-class Project(AnnotatedCohort):
+class Project(CuratedCohort):
     """Cohort, annotation and runs in one folder. Change it on one thread only.
 
     Human annotation (`annotations/`) and predictions (`predictions/`) never share a file.
@@ -113,6 +114,10 @@ class Project(AnnotatedCohort):
         load_project_file(folder)
         lock = None if read_only else ProjectLock(folder)
         try:
+            if lock is None:
+                require_finished(folder)
+            else:
+                finish_replacing(folder)
             return cls(folder, load_project_file(folder), lock)
         except BaseException:
             if lock is not None:
@@ -167,9 +172,14 @@ class Project(AnnotatedCohort):
         return path
 
     def prediction(self, case_id: str, run_id: str | None = None) -> LabelMap | None:
-        """Read what a run predicted; without an id the latest run that predicted this case."""
+        """Read what a run predicted; without an id the latest run that predicted this case.
+
+        Predictions from before a class was removed mean other classes, and are left out.
+        """
         runs = [self.run(run_id)] if run_id is not None else list(reversed(self.runs))
         for run in runs:
+            if run.outdated:
+                continue
             path = self.prediction_path(run.run_id, case_id)
             if path.exists():
                 found = read_labels(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -22,6 +23,7 @@ from napari_transmedseg.imaging.atomic import write_bytes
 
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
+OUTDATED = "outdated"
 _LIBRARIES = ("napari-transmedseg", "torch", "monai", "numpy", "nibabel", "SimpleITK", "scipy")
 
 
@@ -113,6 +115,13 @@ class Run:
         """Replace `config.json`."""
         text = json.dumps(_plain(content), indent=2)
         write_bytes(self._config_path, text.encode() + b"\n")
+
+    @property
+    def outdated(self) -> str:
+        """Why its predictions mean other classes than the project's; empty where they do not."""
+        with contextlib.suppress(ProjectError):
+            return str(self.details().get(OUTDATED, ""))
+        return ""
 
     @property
     def checkpoint(self) -> Path | None:
