@@ -42,7 +42,7 @@ class AnnotationSummary:
 
 def annotate_from_labels(
     project: Project,
-    labels: Path | str,
+    labels: Path | str | Mapping[str, Path],
     *,
     num_cases: int | None = None,
     slices_per_case: int | None = None,
@@ -53,6 +53,7 @@ def annotate_from_labels(
     mapping: Mapping[str, str] | None = None,
     names: Path | str | None = None,
     resample: bool = False,
+    allow_unused: bool = False,
 ) -> AnnotationSummary:
     """Take label maps, paired by case id, as annotation of a project.
 
@@ -61,7 +62,7 @@ def annotate_from_labels(
     Parameters
     ----------
     labels
-        Folder of label maps, or one file.
+        Folder of label maps, or one file; or label maps by the ids of their cases.
     num_cases
         How many cases, drawn by the seed among those with a label map; None: all.
     slices_per_case
@@ -81,6 +82,8 @@ def annotate_from_labels(
     resample
         Whether label maps on another grid of the same space may be resampled; what became of
         each class is then told.
+    allow_unused
+        Whether the mapping may name what some of the label maps do not hold.
 
     Raises
     ------
@@ -89,13 +92,18 @@ def annotate_from_labels(
     """
     images = [project.image_path(case.case_id) for case in project.cases]
     ids = [case.case_id for case in project.cases]
-    pairing = pair_label_maps(Path(labels), ids, pattern=pattern, images=images)
+    pairing = (
+        Pairing(found=dict(labels))
+        if isinstance(labels, Mapping)
+        else pair_label_maps(Path(labels), ids, pattern=pattern, images=images)
+    )
     found = pairing.found
     reader = _LabelReader(
         project=project,
         mapping=mapping or {},
         table=None if names is None else read_label_table(Path(names)),
         resample=resample,
+        allow_unused=allow_unused,
     )
     planned = tuple(
         AnnotatedCase(
@@ -130,13 +138,17 @@ class _LabelReader:
     mapping: Mapping[str, str]
     table: tuple[dict[int, str], dict[int, str]] | None
     resample: bool
+    allow_unused: bool
 
     def read(self, case: AnnotatedCase) -> tuple[LabelMap, list[str]]:
         """Label map on the image's grid in the project's classes, and what to know about it."""
         label_map = read_labels(case.source)
         if self.table is not None:
             label_map = dataclasses.replace(label_map, names=self.table[0])
-        mapped = map_classes(label_map, self.project.class_names, self.mapping, str(case.source))
+        mapped = map_classes(
+            label_map, self.project.class_names, self.mapping, str(case.source),
+            allow_unused=self.allow_unused,
+        )  # fmt: skip
         image, name = self.project.geometry(case.case_id), f"the image of {case.case_id}"
         sparse = is_segmentation(case.source)
         try:
