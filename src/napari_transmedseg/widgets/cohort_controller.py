@@ -56,6 +56,7 @@ class CohortController(QObject):
         self._desk.session.case_id = case_id
 
     def _change_project(self, change: Callable[[], None]) -> None:
+        self._desk.projects.require_idle()
         self._desk.annotator.save_now()
         self._desk.annotator.close_case()
         change()

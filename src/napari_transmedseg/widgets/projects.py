@@ -32,7 +32,7 @@ class Projects:
 
     def open(self, folder: Path) -> None:
         """Open a project folder; the one that was open is closed then."""
-        self._require_idle()
+        self.require_idle()
         current = self._session.project
         if current is not None and current.folder.resolve() == folder.resolve():
             return
@@ -46,7 +46,7 @@ class Projects:
         ProjectError
             When the folder or the classes are missing, or there is a project already.
         """
-        self._require_idle()
+        self.require_idle()
         if not new.folder:
             raise ProjectError("Expected a folder for the project, found none; choose one.")
         self._session.project = Project.create(
@@ -58,7 +58,7 @@ class Projects:
         """Open the sample project; it is made the first time."""
         from napari_transmedseg.project.demo import create_demo_project
 
-        self._require_idle()
+        self.require_idle()
         if is_project(self.sample_folder):
             self.open(self.sample_folder)
         else:
@@ -98,7 +98,7 @@ class Projects:
         if self._session.project is not None:
             self._session.project.close()
 
-    def _require_idle(self) -> None:
+    def require_idle(self) -> None:
         """Refuse to leave a project while a task works on it."""
         if self._session.is_busy:
             raise ProjectError(
