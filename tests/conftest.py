@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,14 @@ ROOT = Path(__file__).parents[1]
 def repository() -> Path:
     """Root of the source tree."""
     return ROOT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the application's log out of the person's own folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRANSMEDSEG_LOG", str(tmp_path_factory.mktemp("log")))
+        yield
 
 
 @pytest.fixture
