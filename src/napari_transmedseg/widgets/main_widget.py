@@ -6,6 +6,7 @@ Importing this module loads neither torch nor SimpleITK.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +85,8 @@ class MainWidget(QWidget):
             self.projects.close()
             self._viewer.events.theme.disconnect(self._on_theme)
             for key in self._keys():
-                self._viewer.bind_key(key, None)
+                with suppress(KeyError):  # a second widget took it over and went first
+                    self._viewer.bind_key(key, None)
 
     def _on_project(self) -> None:
         is_open = self.session.project is not None
