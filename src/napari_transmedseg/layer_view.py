@@ -59,7 +59,8 @@ class CaseView:
         viewer.mouse_move_callbacks.remove(self._on_mouse_move)
         self._follow_image(None)
         for name in self._letters:
-            del viewer.canvas.overlays[name]
+            if name in viewer.canvas.overlays:  # else another widget took them
+                del viewer.canvas.overlays[name]
         self._letters = {}
 
     def refresh(self) -> None:
