@@ -21,6 +21,7 @@ from napari_transmedseg.imaging.io import case_id_of, open_image, read_labels, r
 from napari_transmedseg.imaging.opened import pick_frame
 from napari_transmedseg.imaging.segments import has_segments
 from napari_transmedseg.imaging.volume import LabelMap, Volume, class_counts
+from napari_transmedseg.imaging.windows import PERCENTILES, sampled
 from napari_transmedseg.project.image_sources import ImageSource, find_sources
 from napari_transmedseg.project.import_options import ALL, ImportOptions
 
@@ -181,7 +182,7 @@ def default_color(value: int) -> str:
 
 def holds_classes(array: npt.NDArray[Any]) -> bool:
     """Whether an array looks like a label map: integers, few values, small and not negative."""
-    few = _sample(array)  # most images betray themselves at once, and are not read as a whole
+    few = sampled(array)  # most images betray themselves at once, and are not read as a whole
     if few.min() < 0 or few.max() > 255 or len(np.unique(few)) > MAX_CLASSES_SNIFFED:
         return False
     low, high = array.min(), array.max()
@@ -192,8 +193,7 @@ def holds_classes(array: npt.NDArray[Any]) -> bool:
 
 def contrast_limits(array: npt.NDArray[Any]) -> tuple[float, float]:
     """Intensities between which 99 % of a volume's voxels lie (sampled for speed)."""
-    low, high = np.percentile(_sample(array), (0.5, 99.5))
-    return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)
+    return PERCENTILES[0].limits(array)
 
 
 def slice_view(array: npt.NDArray[Any], axis: int, index: int) -> npt.NDArray[Any]:
@@ -247,12 +247,6 @@ def _colors_of(colormap: Any) -> dict[int, str]:
         for value, color in found.items()
         if value and np.asarray(color).dtype.kind == "f"
     }
-
-
-def _sample(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Few of the voxels, spread over all of an array."""
-    view: npt.NDArray[Any] = array[tuple(slice(None, None, max(1, n // 64)) for n in array.shape)]
-    return view
 
 
 def _is_whole(array: npt.NDArray[Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,8 @@ class CaseLayers:
     edited = Signal(int)
     """A slice's voxels changed, by painting, undo or redo: its index."""
     slice_changed = Signal(int)
+    redrawn = Signal()
+    """Voxels of the labels changed on screen: at every move of the brush, and by undo."""
     removed = Signal()
     """Somebody removed one of the layers; `restore` brings it back."""
 
@@ -58,19 +61,26 @@ class CaseLayers:
     ) -> None:  # fmt: skip
         """Replace the shown case; opens on the middle slice of `slice_axis`.
 
-        The old layers go when the new ones stand: a viewer that loses all its layers rebuilds
-        its sliders while it draws, which can end in a crash of the driver.
+        The next case is looked at like the one before: same plane, brush and opacities. The old
+        layers go when the new ones stand: a viewer that loses all its layers rebuilds its
+        sliders while it draws, which can end in a crash of the driver.
         """
+        look = _Look.of(self) if self.is_open and self._axis == slice_axis else None
         old = self._forget()
         self._axis = slice_axis
         self._add_image(volume, case_id)
         self._add_overlays(case_id, colors, prediction)
         self._add_labels(label_map, case_id, colors)
         self._remove(old)
-        order = (slice_axis, *(axis for axis in range(3) if axis != slice_axis))
-        self._viewer.dims.order = order
+        if look is None:
+            order = (slice_axis, *(axis for axis in range(3) if axis != slice_axis))
+            self._viewer.dims.order = order
+        else:
+            look.put_on(self)
         self._viewer.reset_view()
-        self.slice_index = self.num_slices // 2
+        self._viewer.dims.set_point(
+            range(3), self._labels.data_to_world([length // 2 for length in self.labels.shape])
+        )
         self._on_step()
 
     def clear(self) -> None:
@@ -102,8 +112,7 @@ class CaseLayers:
     @property
     def slice_index(self) -> int:
         """Index of the slice on screen along the project's slice axis."""
-        position = self._labels.world_to_data(self._viewer.dims.point[-3:])[self._axis]
-        return int(np.clip(round(position), 0, self.num_slices - 1))
+        return self._index_along(self._axis)
 
     @slice_index.setter
     def slice_index(self, index: int) -> None:
@@ -120,6 +129,16 @@ class CaseLayers:
     def forbid_painting(self) -> None:
         """Let the labels of the case on screen be looked at only."""
         self._labels.editable = False
+
+    @property
+    def image_layer(self) -> Any:
+        """The layer of the image, or None while no case is shown."""
+        return self._image
+
+    @property
+    def labels_layer(self) -> Any:
+        """The layer of the person's labels, or None while no case is shown."""
+        return self._labels
 
     def paint_with(self, value: int) -> None:
         """Make the labels layer the active one, with the brush set to a class."""
@@ -225,6 +244,7 @@ class CaseLayers:
         self._seen = array.copy()
         self._labels.events.paint.connect(self._on_painted)
         self._labels.events.set_data.connect(self._on_redrawn)
+        self._labels.events.labels_update.connect(self._on_brushed)
 
     def _forget(self) -> list[Any]:
         """Let go of our layers, still in the viewer under other names; gives them back."""
@@ -246,6 +266,11 @@ class CaseLayers:
         if self._labels is not None:
             self._labels.events.paint.disconnect(self._on_painted)
             self._labels.events.set_data.disconnect(self._on_redrawn)
+            self._labels.events.labels_update.disconnect(self._on_brushed)
+
+    def _index_along(self, axis: int) -> int:
+        position = self._labels.world_to_data(self._viewer.dims.point[-3:])[axis]
+        return int(np.clip(round(position), 0, self.labels.shape[axis] - 1))
 
     def _ours(self) -> list[Any]:
         overlays = (self._uncertainty, self._pseudo_label, self._labels)
@@ -259,12 +284,22 @@ class CaseLayers:
     def _on_painted(self, event: Any = None) -> None:
         self.find_edits()
 
+    def _on_brushed(self, event: Any = None) -> None:
+        self.redrawn.emit()
+
     def _on_redrawn(self, event: Any = None) -> None:
-        """Undo and redo only redraw: look at the slice on screen."""
-        index = self.slice_index
-        now, seen = (slice_view(a, self._axis, index) for a in (self.labels, self._seen))
-        if not np.array_equal(now, seen):
+        """Undo and redo only redraw: look at the slice on screen, in whichever plane it is."""
+        self.redrawn.emit()
+        hidden = self._viewer.dims.not_displayed
+        axis = hidden[-1] if hidden else self._axis
+        index = self._index_along(axis)
+        now, seen = (slice_view(a, axis, index) for a in (self.labels, self._seen))
+        if np.array_equal(now, seen):
+            return
+        if axis == self._axis:
             self._report(index)
+        else:
+            self.find_edits()  # one slice of another plane cuts many of the project's
 
     def _on_step(self, event: Any = None) -> None:
         if self.is_open and self.slice_index != self._index:
@@ -274,3 +309,34 @@ class CaseLayers:
     def _on_removed(self, event: Any) -> None:
         if any(event.value == layer for layer in self._ours()):
             self.removed.emit()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Look:
+    """How a person looked at one case, for the next one."""
+
+    order: tuple[int, ...]
+    opacity: float
+    contour: int
+    brush_size: int
+    mode: str
+    interpolation: str
+
+    @classmethod
+    def of(cls, layers: CaseLayers) -> _Look:
+        labels = layers.labels_layer
+        return cls(
+            order=tuple(layers._viewer.dims.order),
+            opacity=labels.opacity,
+            contour=labels.contour,
+            brush_size=labels.brush_size,
+            mode=str(labels.mode),
+            interpolation=str(layers.image_layer.interpolation2d),
+        )
+
+    def put_on(self, layers: CaseLayers) -> None:
+        labels = layers.labels_layer
+        layers._viewer.dims.order = self.order
+        layers.image_layer.interpolation2d = self.interpolation
+        labels.opacity, labels.contour = self.opacity, self.contour
+        labels.brush_size, labels.mode = self.brush_size, self.mode

@@ -39,7 +39,7 @@ def _predictor(slice_axis, spacing, size, *, patch=(), **more):
         normalisation="unit",
     )  # fmt: skip
     plan = replace(volume_plan(whole_cohort()), space=space, class_names=ORGAN)
-    return Predictor(Threshold(), replace(plan, largest_component=False), **more)
+    return Predictor(Threshold(), replace(plan, largest_component=()), **more)
 
 
 def _box(place, low, high):

@@ -12,6 +12,7 @@ from scripted_training import scripted_training
 from napari_transmedseg.engine.config import TrainingConfig, validate_config
 from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.project.continuing import Continuation
+from napari_transmedseg.project.export_options import ExportOptions
 from napari_transmedseg.project.history import replay
 from napari_transmedseg.project.ledger import Ledger, SliceState
 from napari_transmedseg.project.session import Activity
@@ -20,20 +21,23 @@ from napari_transmedseg.widgets.annotate_box import AnnotateBox
 from napari_transmedseg.widgets.budget_edit import Budget, BudgetEdit
 from napari_transmedseg.widgets.case_table import CaseRow, CaseTable
 from napari_transmedseg.widgets.class_list import ClassList, ClassRow
+from napari_transmedseg.widgets.display_box import Display, DisplayBox
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
+from napari_transmedseg.widgets.export_box import ExportBox, ExportChoice
 from napari_transmedseg.widgets.ledger_strip import LedgerStrip
 from napari_transmedseg.widgets.loop_page import LoopPage
 from napari_transmedseg.widgets.loss_plot import LossPlot
 from napari_transmedseg.widgets.monitor_list import MonitorList
 from napari_transmedseg.widgets.new_project_dialog import NewProject, NewProjectDialog
 from napari_transmedseg.widgets.overlay_edit import Overlay, OverlayEdit
-from napari_transmedseg.widgets.result_boxes import ExportBox, ExportChoice, ReviewBox
+from napari_transmedseg.widgets.result_boxes import ReviewBox
 from napari_transmedseg.widgets.section import Section
 from napari_transmedseg.widgets.start_page import StartPage
 from napari_transmedseg.widgets.train_box import TrainBox
 
 pytestmark = pytest.mark.gui
 
+EXPORT = ExportOptions(reviewed_only=True, file_format="seg.nrrd", per_class=True)
 ROWS = [
     CaseRow("a", "8×24×20", "6 × 1.5 × 1.5", 2, 8, "some slices"),
     CaseRow("b", "8×24×20", "6 × 1.5 × 1.5", 0, 8, "not annotated"),
@@ -51,7 +55,8 @@ def history():
         pytest.param(BudgetEdit, Budget(3, "minutes"), id="minutes"),
         pytest.param(BudgetEdit, Budget(500, "steps"), id="steps"),
         pytest.param(OverlayEdit, Overlay(False, 0.25, True, 1.0, True), id="overlay"),
-        pytest.param(ExportBox, ExportChoice("/masks", True), id="export"),
+        pytest.param(ExportBox, ExportChoice("/masks", EXPORT), id="export"),
+        pytest.param(DisplayBox, Display(2, "", False, True, True), id="display"),
     ],
 )
 def test_value_round_trips_without_a_signal(qtbot, make, value):
@@ -68,7 +73,7 @@ def test_value_round_trips_without_a_signal(qtbot, make, value):
         pytest.param(TrainingConfig(), id="defaults"),
         pytest.param(TrainingConfig(method="supervised", device="cpu", seed=3), id="supervised"),
         pytest.param(TrainingConfig(tsa_weight=0.2, graph_weight=0.05), id="weights"),
-        pytest.param(TrainingConfig(validation_share=0.2, largest_component=False), id="held out"),
+        pytest.param(TrainingConfig(validation_share=0.2, largest_component="none"), id="held out"),
     ],
 )
 def test_advanced_settings_make_a_valid_config(qtbot, config):

@@ -125,6 +125,9 @@ def plan_of(content: dict[str, Any]) -> TrainingPlan:
         recipe["augmentation"] = AugmentationRanges(**recipe["augmentation"])
         plan["recipe"] = Recipe(**recipe)
         plan["space"] = NetworkSpace(**plan["space"])
+        if isinstance(plan["largest_component"], bool):  # before it was chosen class by class
+            every = range(1, len(plan["class_names"]) + 1)
+            plan["largest_component"] = tuple(every) if plan["largest_component"] else ()
         return TrainingPlan(**plan)
     except (KeyError, TypeError) as error:
         raise TrainingError(

@@ -74,8 +74,10 @@ class TrainingConfig:
     clip_channels: str = ""
     """Bounds of single channels, such as `ct=-125:275, pet=0:20`; the others keep `clip_low` and
     `clip_high`."""
-    largest_component: bool = True
-    """Keep only the largest connected component of each class in pseudo-labels."""
+    largest_component: str = "auto"
+    """Classes of which only the largest connected component is kept in what the model proposes:
+    `auto` (those that are annotated in one piece; preset `paper`: all), `all`, `none`, or their
+    names, separated by commas."""
     validation_share: Annotated[float, Ge(0), Le(0.5)] | None = None
     """Share of the annotated slices held out to measure Dice. None: a tenth where there are
     enough of them (50 or more), else none."""
@@ -91,6 +93,11 @@ class TrainingConfig:
     """Seconds between two step reports; 0 reports each step."""
     checkpoint_interval_s: Annotated[float, Gt(0)] = 60.0
     """Seconds between two periodic checkpoints."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.largest_component, bool):  # as runs of earlier versions have it
+            word = "all" if self.largest_component else "none"
+            object.__setattr__(self, "largest_component", word)
 
 
 def validate_config(config: TrainingConfig) -> None:

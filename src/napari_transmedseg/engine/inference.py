@@ -109,7 +109,9 @@ class Predictor:
                 kept.append(on_image)
         label_SYX = torch.cat(labels)
         if self.plan.largest_component:
-            label_SYX = largest_components(label_SYX[None], self.plan.num_classes)[0]
+            label_SYX = largest_components(
+                label_SYX[None], self.plan.num_classes, self.plan.largest_component
+            )[0]
         axis = self.plan.space.slice_axis
         return Prediction(
             labels=LabelMap(
@@ -140,7 +142,7 @@ class Predictor:
         on_image = probabilities_to_image(probabilities, geometry, self.plan.space)
         label = predict_labels(on_image)
         if self.plan.largest_component:
-            label = largest_components(label, self.plan.num_classes)
+            label = largest_components(label, self.plan.num_classes, self.plan.largest_component)
         return label[0].to(torch.uint8).numpy(), normalized_entropy(on_image)[0].numpy()
 
     def _slice(self, image_1HW: Tensor, geometry: Geometry, index: int) -> Tensor:

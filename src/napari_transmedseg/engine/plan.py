@@ -23,6 +23,7 @@ from napari_transmedseg.engine.machine import (
     free_memory_bytes,
     resolve_device,
 )
+from napari_transmedseg.engine.one_piece import one_piece_classes
 from napari_transmedseg.engine.plan_space import choose_dimensions, plan_space
 from napari_transmedseg.engine.precision import Precision, choose_precision
 from napari_transmedseg.engine.preprocess import NetworkSpace
@@ -62,7 +63,8 @@ class TrainingPlan:
     tsa_samples: int
     tsa_direction: Direction
     recipe: Recipe
-    largest_component: bool
+    largest_component: tuple[int, ...]
+    """Values of the classes of which only the largest connected component is kept."""
     device: str
     precision: Precision
     compile: bool
@@ -126,7 +128,10 @@ def plan_training(
         config, annotations, slice_axis, recipe, dims=dims, device=device, network=network
     )
     space = replace(space, channel_clips=channel_clips(config, image_channels))
-    notes = [why, *_advice(annotations, slice_axis)]
+    one_piece, pieces_in_words = one_piece_classes(
+        config, annotations, class_names, slice_axis=slice_axis, dims=dims
+    )
+    notes = [why, *pieces_in_words, *_advice(annotations, slice_axis)]
     if image_channels:
         notes.insert(0, f"The network sees {in_words(image_channels)} of every case.")
     method: Method = config.method
@@ -149,7 +154,7 @@ def plan_training(
         tsa_samples=config.tsa_samples,
         tsa_direction=config.tsa_direction,
         recipe=recipe,
-        largest_component=config.largest_component,
+        largest_component=one_piece,
         device=device,
         precision=choose_precision(device) if config.mixed_precision else "float32",
         compile=config.compile,

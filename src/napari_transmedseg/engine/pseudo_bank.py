@@ -122,7 +122,8 @@ class PseudoLabelBank:
         probability = _smooth(self._with_annotation(probability, rows, plan.num_classes))
         label = predict_labels(probability) * inside
         if plan.largest_component:
-            label = largest_components(label[None], plan.num_classes)[0]
+            kept = plan.largest_component
+            label = largest_components(label[None], plan.num_classes, kept)[0]
         weight = inside & (probability.amax(1) >= plan.recipe.confidence)
         note_shares(state, label, inside)
         if plan.tsa_weight > 0:

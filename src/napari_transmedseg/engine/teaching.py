@@ -66,7 +66,7 @@ def begin_pseudo_labels(
     weight = stream.inside_BHW.float()
     if plan.recipe.confidence > 0:
         weight = weight * (probability.amax(1) >= plan.recipe.confidence)
-    kept = range(1, plan.num_classes) if plan.largest_component else ()
+    kept = plan.largest_component
     return PendingPseudoLabels(
         state=state,
         plan=plan,

@@ -6,10 +6,12 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.imaging.atomic import left_stages, staged, write_bytes
 from napari_transmedseg.imaging.cleanup import fill_holes, keep_largest
@@ -40,10 +42,33 @@ from napari_transmedseg.project.opening import read_description
 from napari_transmedseg.project.project import Project
 
 LOCK_FILE = ".export.lock"
-__all__ = ["ExportOptions", "ExportedCase", "combine", "export"]
+__all__ = [
+    "CaseExported",
+    "ExportOptions",
+    "ExportedCase",
+    "combine",
+    "export",
+    "export_one_by_one",
+]
 
 TABLE_NAME = "classes"
 """Stem of the files that hold names and colours."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CaseExported:
+    """The files of one case are ready; they appear in the folder together with the others."""
+
+    exported: ExportedCase
+    index: int
+    """Cases done so far, this one included."""
+    total: int
+
+
+class _CancelledError(Exception):
+    """Somebody asked to stop; what was staged is thrown away."""
+
+
 _Chosen = list[tuple[str, str | None]]
 """Cases, and for each the run whose prediction fills what nobody annotated."""
 
@@ -75,6 +100,21 @@ def export(
         case, a file would be overwritten that is no earlier export, or a case was removed
         meanwhile. Nothing is written then.
     """
+    return [event.exported for event in export_one_by_one(project, out, options)]
+
+
+def export_one_by_one(
+    project: Project,
+    out: str | Path,
+    options: ExportOptions = EVERYTHING,
+    *,
+    control: TrainingControl | None = None,
+) -> Iterator[CaseExported]:
+    """As `export`, telling of each case; work is done while the events are asked for.
+
+    A stop request of `control` is honoured between two cases: then no file is written. Files
+    appear after the last event.
+    """
     out = Path(out)
     chosen = _reviewed(project, options) if options.reviewed_only else _complete(project, options)
     if not chosen:
@@ -93,16 +133,20 @@ def export(
     names = {id_: writer.names(id_, run) for id_, run in chosen}
     _protect(project, out, names)
     make_folder(out)
-    with _only_export(out):
+    done: list[ExportedCase] = []
+    with _only_export(out), contextlib.suppress(_CancelledError):
         _protect(project, out, names)
         for left in left_stages(out):
             shutil.rmtree(left, ignore_errors=True)
         with staged(out) as stage:
-            done = [_write(writer, stage, out, id_, run, options) for id_, run in chosen]
+            for case_id, run in chosen:
+                if control is not None and control.stop_requested:
+                    raise _CancelledError
+                done.append(_write(writer, stage, out, case_id, run, options))
+                yield CaseExported(exported=done[-1], index=len(done), total=len(chosen))
             _write_tables(project, stage)
             write_summary(project, stage, done, options)
             _require_still_there(project, done)
-    return done
 
 
 def combine(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from napari_transmedseg.engine.config import (
     TrainingConfig,
 )
 from napari_transmedseg.engine.config_fields import ConfigField, config_fields
+from napari_transmedseg.widgets.one_piece_editor import OnePieceEditor
 
 GROUPS: dict[str, dict[str, str]] = {
     "Method": {
@@ -50,7 +51,7 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "Teacher and pseudo-labels": {
         "ema_decay": "Decay λ",
-        "largest_component": "One piece per class",
+        "largest_component": "One piece",
     },
     "Images": {"clip_low": "Clip below", "clip_high": "Clip above"},
     "Measuring": {"validation_share": "Held out", "early_stop": "End early"},
@@ -129,6 +130,10 @@ class ConfigForm(QWidget):
                 if field.name in self.editors:
                     _set(field, self.editors[field.name], getattr(config, field.name))
             self._enable_weights()
+
+    def set_classes(self, names: Sequence[str]) -> None:
+        """Offer a switch for each class of the project."""
+        self.editors["largest_component"].set_classes(names)
 
     def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:
         """Let the wheel scroll the page, not change a setting that it happens to pass."""
@@ -209,6 +214,8 @@ def _editor(field: ConfigField, label: str) -> Any:
 def _bare_editor(field: ConfigField, label: str) -> Any:
     if field.kind is bool:
         return CheckBox(name=field.name, text=label)
+    if field.name == "largest_component":
+        return OnePieceEditor()
     if field.kind is str:
         return ComboBox(name=field.name, choices=field.choices or ("auto", *NETWORKS))
     least, most = _bounds(field)

@@ -16,8 +16,10 @@ from qtpy.QtWidgets import (
 from napari_transmedseg.widgets.annotate_box import AnnotateBox
 from napari_transmedseg.widgets.case_table import CaseTable
 from napari_transmedseg.widgets.class_list import ClassList
+from napari_transmedseg.widgets.display_box import DisplayBox
+from napari_transmedseg.widgets.export_box import ExportBox
 from napari_transmedseg.widgets.overlay_edit import OverlayEdit
-from napari_transmedseg.widgets.result_boxes import ExportBox, ReviewBox
+from napari_transmedseg.widgets.result_boxes import ReviewBox
 from napari_transmedseg.widgets.section import Section
 from napari_transmedseg.widgets.shortcuts import ShortcutTable
 from napari_transmedseg.widgets.train_box import TrainBox
@@ -42,6 +44,7 @@ class LoopPage(QWidget):
         self.cases = CaseTable()
         self.classes = ClassList()
         self.annotate = AnnotateBox()
+        self.display = DisplayBox()
         self.train = TrainBox()
         self.overlay = OverlayEdit()
         self.review = ReviewBox()
@@ -64,6 +67,7 @@ class LoopPage(QWidget):
             "Project": Section("Project", self.project_box),
             "Classes": Section("Classes", self.classes),
             "Annotate": Section("Annotate", self.annotate),
+            "Display": Section("Display", self.display),
             "Train": Section("Train", self.train),
             "Overlay": Section("Overlay", self.overlay),
             "Review": Section("Review", self.review),

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QApplication, QSizePolicy, QStackedWidget, QVBoxLayou
 
 from napari_transmedseg.widgets.cohort_controller import CohortController
 from napari_transmedseg.widgets.desk import Desk
+from napari_transmedseg.widgets.display_controller import DisplayController
 from napari_transmedseg.widgets.result_controller import ResultController
 from napari_transmedseg.widgets.slice_controller import SliceController
 from napari_transmedseg.widgets.training_controller import TrainingController
@@ -56,6 +57,7 @@ class MainWidget(QWidget):
         self.slices = SliceController(self.desk)
         self.training = TrainingController(self.desk)
         self.results = ResultController(self.desk)
+        self.display = DisplayController(self.desk, self.loop.display)
         self.cohort = CohortController(self.desk)
         self.new_dialog = self.cohort.new_dialog
         self.cohort.shown.connect(self.training.show_continuation)
@@ -78,6 +80,7 @@ class MainWidget(QWidget):
         finally:
             self.tasks.shut_down()
             self.training.shut_down()
+            self.display.shut_down()
             self.projects.close()
             self._viewer.events.theme.disconnect(self._on_theme)
             for key in self._keys():
@@ -99,7 +102,7 @@ class MainWidget(QWidget):
         self.loop.train.plot.set_theme(theme.background.as_hex(), theme.text.as_hex())
 
     def _keys(self) -> dict[str, Callable[[], None]]:
-        return self.slices.keys() | self.training.keys()
+        return self.slices.keys() | self.training.keys() | self.display.keys()
 
     def _bind_keys(self) -> None:
         for key, action in self._keys().items():

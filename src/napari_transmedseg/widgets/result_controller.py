@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QUrl
+from qtpy.QtGui import QDesktopServices
 
+from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.project.export_options import ExportOptions
+from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.session import Activity
 from napari_transmedseg.widgets.desk import Desk
-from napari_transmedseg.widgets.result_boxes import ExportChoice
+from napari_transmedseg.widgets.export_box import ExportChoice
+from napari_transmedseg.widgets.export_dialog import ExportDialog, ExportOffer
 from napari_transmedseg.widgets.worker import TaskError
+
+if TYPE_CHECKING:
+    from napari_transmedseg.project.export import CaseExported
 
 
 class ResultController(QObject):
@@ -18,10 +27,21 @@ class ResultController(QObject):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._desk = desk
+        self._folder = Path()
+        self._num_done = self._num_cases = self._num_files = 0
+        self._is_failed = False
+        self.dialog = ExportDialog(desk.window)
+        box = desk.loop.export
         desk.loop.review.predictRequested.connect(desk.slot(self._predict))
-        desk.loop.export.exportRequested.connect(desk.slot(self._export))
+        box.exportRequested.connect(desk.slot(self._export))
+        box.optionsRequested.connect(desk.slot(self._on_options))
+        box.cancelRequested.connect(desk.tasks.stop)
+        box.openRequested.connect(desk.slot(open_outside))
+        self.dialog.accepted_options.connect(self._on_options_chosen)
         desk.session.project_changed.connect(self._on_project)
         desk.session.activity_changed.connect(self._on_activity)
+        desk.tasks.exported.connect(self._on_case_exported)
+        desk.tasks.ended.connect(self._on_task_ended)
         desk.tasks.failed.connect(self._on_task_failed)
         self._on_activity(desk.session.activity)
 
@@ -30,13 +50,50 @@ class ResultController(QObject):
         self._desk.tasks.predict()
 
     def _export(self, choice: ExportChoice) -> None:
+        if not choice.folder:
+            raise ProjectError("Expected a folder for the masks, found none; choose one.")
         self._desk.annotator.save_now()
-        self._desk.tasks.export(Path(choice.folder), reviewed_only=choice.reviewed_only)
+        self._folder = Path(choice.folder)
+        self._num_done = self._num_cases = self._num_files = 0
+        self._is_failed = False
+        self._desk.tasks.export(self._folder, choice.options)
+        self._desk.loop.export.set_progress(0, 0)
+
+    def _on_options(self) -> None:
+        project = self._desk.session.project
+        if project is not None:
+            self.dialog.set_offer(offer_of(project, self._desk.session.case_id))
+            self.dialog.setValue(self._desk.loop.export.value().options)
+            self.dialog.open()
+
+    def _on_options_chosen(self, options: ExportOptions) -> None:
+        box = self._desk.loop.export
+        box.setValue(ExportChoice(box.value().folder, options))
+
+    def _on_case_exported(self, event: CaseExported) -> None:
+        self._num_done, self._num_cases = event.index, event.total
+        self._num_files += len(event.exported.files)
+        self._desk.loop.export.set_progress(event.index, event.total, event.exported.case_id)
+
+    def _on_task_ended(self, activity: Activity) -> None:
+        if activity is not Activity.EXPORTING:
+            return
+        box = self._desk.loop.export
+        if self._is_failed:
+            box.set_result("Nothing was exported.", None)
+        elif not self._num_done or self._num_done < self._num_cases:
+            box.set_result("The export was cancelled; nothing was written.", None)
+        else:
+            sentence = f"{self._num_files} masks of {self._num_cases} cases in {self._folder}."
+            box.set_result(sentence, self._folder)
+            self._desk.session.message_changed.emit(f"Exported {sentence}")
 
     def _on_project(self) -> None:
         project = self._desk.session.project
         if project is not None:
-            self._desk.loop.export.setValue(ExportChoice(folder=str(project.folder / "export")))
+            box = self._desk.loop.export
+            box.setValue(ExportChoice(folder=str(project.folder / "export")))
+            box.set_result("", None)
 
     def _on_activity(self, activity: Activity) -> None:
         loop, is_idle = self._desk.loop, activity is Activity.IDLE
@@ -44,5 +101,38 @@ class ResultController(QObject):
             widget.setEnabled(is_idle)
 
     def _on_task_failed(self, failure: TaskError) -> None:
+        self._is_failed = True
         details = "" if failure.is_expected else failure.details
         self._desk.show_error(failure.sentence, details)
+
+
+def offer_of(project: Project, shown_case: str) -> ExportOffer:
+    """What of a project can be exported; reads no image."""
+    cases = project.cases
+    runs = [run.run_id for run in reversed(project.runs) if not run.is_discarded]
+    return ExportOffer(
+        num_cases=len(cases),
+        shown_case=shown_case,
+        runs=tuple(
+            run_id
+            for run_id in runs
+            if any(project.prediction_path(run_id, case.case_id).exists() for case in cases)
+        ),
+        is_dicom=any(case.series or case.image.lower().endswith(".dcm") for case in cases),
+    )
+
+
+def open_outside(path: Path) -> None:
+    """Show a file or folder in the program that the system has for it.
+
+    Raises
+    ------
+    ProjectError
+        When it is gone, or the system has no such program.
+    """
+    if not path.exists():
+        raise ProjectError(f"Expected {path} to open it, found it gone; export again.")
+    if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(path))):
+        raise ProjectError(
+            f"Expected a program that opens {path}, found none; open it from your file manager."
+        )

@@ -16,9 +16,15 @@ SHORTCUTS: tuple[tuple[str, str], ...] = (
     ("G", "uncertainty on or off"),
     (",", "overlays fainter"),
     (".", "overlays stronger"),
+    ("Ctrl-1", "axial plane"),
+    ("Ctrl-2", "coronal plane"),
+    ("Ctrl-3", "sagittal plane"),
+    ("I", "next intensity window"),
+    ("O", "linked views on or off"),
 )
 """Keys over the canvas, as napari spells them; the controllers' `keys` say what they call."""
 OTHER_KEYS: tuple[tuple[str, str], ...] = (
+    ("Shift", "with a mouse move: the crosshair goes along"),
     ("Ctrl-Z", "undo the last stroke or accept"),
     ("Ctrl-Shift-Z", "redo it"),
     ("Alt-C", "check before training"),

@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_transmedseg.engine.config import TrainingConfig, validate_config
 from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.project.export_options import ExportOptions
 from napari_transmedseg.project.history import TrainingHistory
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.session import Activity, Session
@@ -34,6 +35,8 @@ class Tasks(QObject):
     ended = Signal(object)
     """The activity that ended."""
     case_predicted = Signal(str)
+    exported = Signal(object)
+    """A `CaseExported`."""
     checked = Signal(object)
     """The `Preflight` that was asked for, when its task has ended."""
 
@@ -43,8 +46,6 @@ class Tasks(QObject):
         self._worker: Worker | None = None
         self._watched: tuple[str, int] | None = None
         self._task = Activity.IDLE
-        self._results: list[Any] = []
-        self._export_folder = Path()
 
     def check(self, config: TrainingConfig) -> None:
         """Look at what a training would learn from; `checked` tells."""
@@ -91,13 +92,13 @@ class Tasks(QObject):
         events = predict(project, control=control)
         self._start(Activity.PREDICTING, events, control, self._on_case_predicted)
 
-    def export(self, folder: Path, *, reviewed_only: bool) -> None:
-        """Export the masks of all cases into a folder."""
+    def export(self, folder: Path, options: ExportOptions) -> None:
+        """Export masks into a folder; `exported` says how far it is."""
         project = self._open_project()
 
-        self._results, self._export_folder = [], folder
-        events = _exported(project.folder, folder, reviewed_only)
-        self._start(Activity.EXPORTING, events, TrainingControl(), self._results.append)
+        control = TrainingControl()
+        events = _exported(project.folder, folder, options, control)
+        self._start(Activity.EXPORTING, events, control, self.exported.emit)
 
     def pause(self) -> None:
         """Pause the training after its current step."""
@@ -180,10 +181,6 @@ class Tasks(QObject):
         give_memory_back()
         task, self._task = self._task, Activity.IDLE
         self._session.activity = Activity.IDLE
-        if task is Activity.EXPORTING and self._results:
-            self._session.message_changed.emit(
-                f"Exported {len(self._results)} masks to {self._export_folder}."
-            )
         if task is Activity.CHECKING and self._results:
             self.checked.emit(self._results[-1])
         self.ended.emit(task)
@@ -203,12 +200,14 @@ def _checked(project: Project, config: TrainingConfig) -> Iterator[Any]:
         yield preflight(view, config)
 
 
-def _exported(project_folder: Path, folder: Path, reviewed_only: bool) -> Iterator[Any]:
+def _exported(
+    project_folder: Path, folder: Path, options: ExportOptions, control: TrainingControl
+) -> Iterator[Any]:
     """Export from a second, read-only view: the open one belongs to the main thread."""
-    from napari_transmedseg.project.export import ExportOptions, export
+    from napari_transmedseg.project.export import export_one_by_one
 
     with Project.open(project_folder, read_only=True) as project:
-        yield from export(project, folder, ExportOptions(reviewed_only=reviewed_only))
+        yield from export_one_by_one(project, folder, options, control=control)
 
 
 def gui_threads() -> int:

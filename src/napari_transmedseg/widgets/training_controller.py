@@ -77,9 +77,12 @@ class TrainingController(QObject):
         self._preferences.close()
 
     def show_continuation(self) -> None:
-        """Say what the next training goes on from."""
-        if self._desk.session.project is not None:
-            self._desk.loop.train.set_continuation(continuation_of(self._desk.session.project))
+        """Say what the next training goes on from, and which classes there are."""
+        project = self._desk.session.project
+        if project is not None:
+            train = self._desk.loop.train
+            train.set_continuation(continuation_of(project))
+            train.advanced.form.set_classes([one.name for one in project.classes])
 
     def _check(self, config: TrainingConfig, *, starts: bool = False) -> None:
         self._desk.annotator.save()
