@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari_transmedseg.imaging.io import read_labels, read_volume, write_labels
     from napari_transmedseg.imaging.volume import LabelMap, Volume
     from napari_transmedseg.project.annotate import annotate_from_labels
+    from napari_transmedseg.project.data_set_import import DataSetOptions, project_from_data_set
     from napari_transmedseg.project.evaluation import evaluate
     from napari_transmedseg.project.export import ExportOptions, export
     from napari_transmedseg.project.project import Project
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "DataSetOptions",
     "ExportOptions",
     "Geometry",
     "LabelMap",
@@ -39,6 +41,7 @@ __all__ = [
     "evaluate",
     "export",
     "predict",
+    "project_from_data_set",
     "read_labels",
     "read_volume",
     "train",
@@ -47,6 +50,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "DataSetOptions": "project.data_set_import",
     "ExportOptions": "project.export_options",
     "Geometry": "imaging.geometry",
     "LabelMap": "imaging.volume",
@@ -60,6 +64,7 @@ _HOMES = {
     "evaluate": "project.evaluation",
     "export": "project.export",
     "predict": "project.training",
+    "project_from_data_set": "project.data_set_import",
     "read_labels": "imaging.io",
     "read_volume": "imaging.io",
     "train": "project.training",

@@ -61,7 +61,7 @@ def test_unknown_command_is_a_usage_error(arguments, sentence, capsys):
         pytest.param(["train", "p", "--minutes", "soon"], id="no number"),
         pytest.param(["train", "p", "--method", "magic"], id="unknown method"),
         pytest.param(["status", "p", "--verbose"], id="unknown option"),
-        pytest.param(["new", "p", "--classes", "A"], id="no images"),
+        pytest.param(["new", "--images", "a.nii"], id="no folder for the project"),
     ],
 )
 def test_wrong_usage_exits_with_2(arguments, capsys):
@@ -81,6 +81,12 @@ def test_version_is_printed(capsys):
         pytest.param(["status", "{t}/none"], "none", id="no project"),
         pytest.param(["new", "{t}/p", "--images", "{t}/none", "--classes", "A"], "none",
                      id="no images"),
+        pytest.param(["new", "{t}/p", "--classes", "A"], "found neither", id="no source"),
+        pytest.param(["new", "{t}/p", "--images", "{t}/images", "--data-set", "{t}"], "found both",
+                     id="two sources"),
+        pytest.param(["new", "{t}/p", "--data-set", "{t}"], "--classes", id="classes of no name"),
+        pytest.param(["new", "{t}/p", "--data-set", "{t}/labels"], "found none of them",
+                     id="no data set"),
         pytest.param(["new", "{t}/p", "--images", "{t}/text.nii.gz", "--classes", "A"],
                      "text.nii.gz", id="file that is no image"),
         pytest.param(["new", "{t}/project", "--images", "{t}/images", "--classes", "A"],

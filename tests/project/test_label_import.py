@@ -7,6 +7,7 @@ import pytest
 from cohorts import GEOMETRY, SHAPE_IPL, disc_classes, make_cohort, make_project, save_classes
 from numpy.testing import assert_array_equal
 
+from napari_transmedseg.cli.main import main
 from napari_transmedseg.errors import ConfigError, GeometryError, ProjectError
 from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.imaging.io import write_labels
@@ -172,3 +173,37 @@ def test_another_grid_is_resampled_only_when_asked_and_then_told(tmp_path: Path)
 
     assert_array_equal(project.annotation("case_1").array, disc_classes(1))
     assert "Resampled (majority), ml: ring" in summary.advice[0]
+
+
+def test_overlapping_segments_come_in_by_a_rule_and_are_told(tmp_path: Path, capsys) -> None:
+    project, _ = make_project(tmp_path, 1)
+    project.close()
+    ring = GEOMETRY.to_source((disc_classes(1) > 0).astype(np.uint8))
+    core = GEOMETRY.to_source((disc_classes(1) == 2).astype(np.uint8))
+    path = tmp_path / "case_1.seg.nrrd"
+    write_layers(path, np.stack([core, ring]), ("core", "ring"))
+    command = ["annotate", str(project.folder), "--from-labels", str(path)]
+
+    assert main(command) == 2
+    voxels = np.count_nonzero(core)
+    refusal = " ".join(capsys.readouterr().err.split())
+    assert f"'ring' over 'core' on {voxels} voxels" in refusal
+    assert main([*command, "--overlap", "core,ring"]) == 0
+
+    assert f"'core' over 'ring' on {voxels} voxels" in " ".join(capsys.readouterr().err.split())
+    with Project.open(project.folder, read_only=True) as found:
+        assert_array_equal(found.annotation("case_1").array, disc_classes(1))
+
+
+def write_layers(path: Path, layers: np.ndarray, names: tuple[str, ...]) -> None:
+    """3D Slicer's segments of value 1, each in a layer of its own."""
+    affine = np.diag([-1, -1, 1, 1]) @ GEOMETRY.affine
+    vectors = [f"({','.join(map(str, affine[:3, axis]))})" for axis in range(4)]
+    lines = ["NRRD0004", "type: unsigned char", "dimension: 4", "space: left-posterior-superior",
+             f"sizes: {' '.join(map(str, layers.shape))}",
+             f"space directions: none {' '.join(vectors[:3])}", "kinds: list domain domain domain",
+             "encoding: raw", f"space origin: {vectors[3]}"]  # fmt: skip
+    for number, name in enumerate(names):
+        key = f"Segment{number}"
+        lines += [f"{key}_Name:={name}", f"{key}_LabelValue:=1", f"{key}_Layer:={number}"]
+    path.write_bytes("\n".join([*lines, "", ""]).encode() + layers.T.tobytes())

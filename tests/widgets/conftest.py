@@ -144,7 +144,16 @@ class Driver:
 
 
 @pytest.fixture
-def driver(make_napari_viewer, qtbot, tmp_path) -> Driver:
+def preferences(tmp_path, monkeypatch) -> Any:
+    """The widget's part of napari's Preferences, with their defaults, kept in the test's folder."""
+    import napari.settings
+
+    monkeypatch.setattr(napari.settings, "_PLUGIN_SETTINGS", {})
+    return napari.settings.get_plugin_settings(path_dir=tmp_path)["napari-transmedseg"].work
+
+
+@pytest.fixture
+def driver(make_napari_viewer, qtbot, tmp_path, preferences) -> Driver:
     """A shown viewer of 1366 x 768 with the widget docked."""
     viewer = make_napari_viewer(show=True, strict_qt="raise")
     # As the Plugins menu does it.

@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "annotate": "Bring label maps of other tools in as annotation.",
     "status": "Show what a project holds and what is missing.",
     "train": "Train on the annotated slices and learn from the others.",
+    "runs": "Compare trained runs; discard one, take it back, or delete it.",
     "predict": "Segment every case with a trained run.",
     "export": "Write masks that lie exactly on their images.",
     "evaluate": "Compare predictions with references: Dice per case and class.",

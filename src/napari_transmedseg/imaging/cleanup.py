@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +10,8 @@ import numpy.typing as npt
 from napari_transmedseg.imaging.volume import LabelArray
 
 Mask = npt.NDArray[np.bool_]
-_CORNERS = 26
-_FACES = 6
+_CORNERS: Literal[26] = 26
+_FACES: Literal[6] = 6
 
 
 def keep_largest(array: LabelArray, known: Mask | None = None) -> LabelArray:
@@ -106,7 +106,8 @@ def _most_touched(
             beside = classes[_cut(axis, second)]
             met = closed[hole] & (beside > 0)
             np.add.at(faces, (hole[met], beside[met]), 1)
-    return faces.argmax(axis=1).astype(np.uint16)
+    most: npt.NDArray[np.uint16] = faces.argmax(axis=1).astype(np.uint16)
+    return most
 
 
 def _ids_on_sides(pieces: npt.NDArray[Any], whole: tuple[int, ...]) -> npt.NDArray[Any]:
@@ -128,14 +129,11 @@ def _box(mask: Mask) -> tuple[slice, ...] | None:
     return tuple(box)
 
 
-def _components(array: npt.NDArray[Any], connectivity: int) -> npt.NDArray[Any]:
+def _components(array: npt.NDArray[Any], connectivity: Literal[6, 26]) -> npt.NDArray[Any]:
     """Connected pieces of each value but 0, numbered from 1 through all values."""
     import cc3d
 
-    pieces: npt.NDArray[Any] = cc3d.connected_components(
-        np.ascontiguousarray(array), connectivity=connectivity
-    )
-    return pieces
+    return cc3d.connected_components(np.ascontiguousarray(array), connectivity=connectivity)
 
 
 def _cut(axis: int, part: slice) -> tuple[slice, ...]:

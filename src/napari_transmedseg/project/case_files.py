@@ -50,8 +50,9 @@ def read_cases(
     Parameters
     ----------
     paths
-        Files, and folders that are searched; the project's own masks are not images. Cases of
-        several images come from `channel_groups.channel_case`.
+        Files, and folders that are searched; the project's own masks are not images. Images
+        whose id, series and frame are decided already come as `ImageSource`, cases of several
+        images from `channel_groups.channel_case`.
     folder
         Project folder.
     known
@@ -111,6 +112,7 @@ def describe(
         modality=image.modality,
         description=image.description,
         notes=image.notes,
+        domain=source.domain,
         shape=geometry.display_shape,
         spacing=geometry.display_spacing,
         channel=source.channel,

@@ -24,7 +24,7 @@ from napari_transmedseg.imaging.label_tables import (
     slicer_table,
     snap_table,
 )
-from napari_transmedseg.imaging.volume import LabelMap, class_counts
+from napari_transmedseg.imaging.volume import LabelArray, LabelMap, class_counts
 from napari_transmedseg.project.annotation import AnnotationFiles
 from napari_transmedseg.project.case_files import make_folder
 from napari_transmedseg.project.export_options import EVERYTHING, Cleanup, ExportOptions
@@ -161,7 +161,7 @@ def combine(
     known = annotation.known
     assert known is not None
     rest = np.zeros((), dtype=np.uint8) if prediction is None else prediction.array
-    array = np.where(known, annotation.array, rest).astype(np.uint8)
+    array: LabelArray = np.where(known, annotation.array, rest).astype(np.uint8)
     if prediction is not None and "largest" in cleanup:
         array = keep_largest(array, known)
     if prediction is not None and "holes" in cleanup:

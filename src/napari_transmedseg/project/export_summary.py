@@ -59,13 +59,14 @@ def write_summary(
     project: Project, folder: Path, done: Sequence[ExportedCase], options: ExportOptions
 ) -> None:
     """Write the four files of an export's summary into a folder."""
-    runs = {case.run_id: project.run(case.run_id).details() for case in done if case.run_id}
+    used = sorted({case.run_id for case in done if case.run_id})
+    runs = {run_id: project.run(run_id).details() for run_id in used}
     content = {
         "project": project.name,
         "classes": {value: name for value, name in project.class_names.items()},
         "options": dataclasses.asdict(options),
         "versions": versions(),
-        "runs": dict(sorted(runs.items())),
+        "runs": runs,
         "cases": [
             {
                 **dataclasses.asdict(case),
@@ -78,7 +79,7 @@ def write_summary(
     write_bytes(folder / SUMMARY_FILE, json.dumps(content, indent=1).encode() + b"\n")
     write_bytes(folder / CASES_FILE, _csv(_case_rows(project, done)))
     write_bytes(folder / SLICES_FILE, _csv(_slice_rows(project, done)))
-    write_bytes(folder / PAGE_FILE, _page(project, done, options, content["runs"]).encode())
+    write_bytes(folder / PAGE_FILE, _page(project, done, options, runs).encode())
 
 
 def _source_of(state: SliceState, has_prediction: bool) -> str:

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_transmedseg.errors import ConfigError, ImageReadError, ProjectError
+from napari_transmedseg.imaging.data_sets.names import LABEL_SUFFIXES, without_suffixes
 from napari_transmedseg.imaging.dicom import find_series, is_segmentation
 from napari_transmedseg.imaging.io import case_id_of, find_images
 
+__all__ = ["LABEL_SUFFIXES", "Pairing", "find_label_maps", "pair_label_maps", "split_labels"]
+
 CASE_PLACEHOLDER = "{case}"
 KNOWN_SUFFIX = ".known"
-LABEL_SUFFIXES = (
-    "_seg", "_gt", "_label", "_labels", "_mask", "_lab", "_segmentation", "-label", "-seg",
-    "_seg-manual", "-manual", "_manual", ".seg", "_pred", "_annotation",
-)  # fmt: skip
-"""What people append to the name of an image to name its label map."""
 LABEL_FOLDERS = ("labels", "label", "masks", "mask", "segmentations", "annotations", "gt")
 _CHANNEL = re.compile(r"_0000$")  # nnU-Net's first channel
 _LISTED = 10
@@ -159,7 +157,7 @@ def _by_usual_names(
     for file in files:
         stem = case_id_of(file).casefold()
         case_id = ids.get(stem) or next(
-            (ids[short] for short in _without_suffixes(stem) if short in ids), None
+            (ids[short] for short in without_suffixes(stem) if short in ids), None
         )
         if case_id is None:
             strays.append(case_id_of(file))
@@ -172,15 +170,11 @@ def _by_usual_names(
     return paired, strays
 
 
-def _without_suffixes(stem: str) -> list[str]:
-    return [stem[: -len(suffix)] for suffix in LABEL_SUFFIXES if stem.endswith(suffix)]
-
-
 def _is_label_of_another(file: Path, stems: dict[str, int]) -> bool:
     if "derivatives" in file.parts:  # BIDS keeps there what was made from the images
         return True
     stem = case_id_of(file).casefold()
-    if any(short in stems for short in _without_suffixes(stem)):
+    if any(short in stems for short in without_suffixes(stem)):
         return True
     return file.parent.name.casefold() in LABEL_FOLDERS and stems[stem] > 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -24,6 +25,7 @@ from napari_transmedseg.project.json_file import parse_json, read_json
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
 _MAX_CONFIG_BYTES = 2**20
+OUTDATED = "outdated"
 _LIBRARIES = ("napari-transmedseg", "torch", "monai", "numpy", "nibabel", "SimpleITK", "scipy")
 
 
@@ -115,6 +117,13 @@ class Run:
         """Replace `config.json`."""
         text = json.dumps(_plain(content), indent=2)
         write_bytes(self._config_path, text.encode() + b"\n")
+
+    @property
+    def outdated(self) -> str:
+        """Why its predictions mean other classes than the project's; empty where they do not."""
+        with contextlib.suppress(ProjectError):
+            return str(self.details().get(OUTDATED, ""))
+        return ""
 
     @property
     def checkpoint(self) -> Path | None:

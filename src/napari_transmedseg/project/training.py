@@ -277,6 +277,11 @@ def check_model_fits(project: Project, run: Run) -> None:
             f"Expected a model of the {len(wanted)} classes {', '.join(wanted)}, found that "
             f"{run.run_id} was trained on {len(trained)} ({', '.join(trained)}); train a new run."
         )
+    if run.outdated:
+        raise ProjectError(
+            f"Expected a model of this project's classes, found that {run.run_id} is older than "
+            f"them ({run.outdated}); train a new run."
+        )
     if details.get("slice_axis", project.slice_axis) != project.slice_axis:
         raise ProjectError(
             f"Expected a model of this project's slices, found that {run.run_id} was trained in "

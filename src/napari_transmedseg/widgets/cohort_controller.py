@@ -57,6 +57,7 @@ class CohortController(QObject):
         self._desk.session.case_id = case_id
 
     def _change_project(self, change: Callable[[], None]) -> None:
+        self._desk.projects.require_idle()
         try:
             self._desk.annotator.save_now()
         except ProjectTakenError as error:  # what was not saved is rescued

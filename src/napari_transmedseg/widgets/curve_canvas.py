@@ -174,6 +174,7 @@ class CurveCanvas(QWidget):
             symbol="o" if line.panel == "Dice" else None, symbolSize=4, symbolBrush=line.color,
             symbolPen=None,
         )  # fmt: skip
+        drawn.setZValue(-line.width)  # thin lines over thick ones
         drawn.setVisible(self.is_shown(line.name))
         sample, label = next(
             pair for pair in plot.getPlotItem().legend.items if pair[0].item is drawn

@@ -39,7 +39,7 @@ class Projects:
         trust_links: bool = False,
     ) -> None:
         """Open a project folder; the one that was open is closed then. As `Project.open`."""
-        self._require_idle()
+        self.require_idle()
         current = self._session.project
         is_same = current is not None and current.folder.resolve() == folder.resolve()
         if is_same and current is not None and not current.read_only:
@@ -60,7 +60,7 @@ class Projects:
         ProjectError
             When the folder or the classes are missing, or there is a project already.
         """
-        self._require_idle()
+        self.require_idle()
         if not new.folder:
             raise ProjectError("Expected a folder for the project, found none; choose one.")
         self._session.project = Project.create(
@@ -72,7 +72,7 @@ class Projects:
         """Open the sample project; it is made the first time."""
         from napari_transmedseg.project.demo import create_demo_project
 
-        self._require_idle()
+        self.require_idle()
         if is_project(self.sample_folder):
             self.open(self.sample_folder)
         else:
@@ -112,7 +112,7 @@ class Projects:
         if self._session.project is not None:
             self._session.project.close()
 
-    def _require_idle(self) -> None:
+    def require_idle(self) -> None:
         """Refuse to leave a project while a task works on it."""
         if self._session.is_busy:
             raise ProjectError(

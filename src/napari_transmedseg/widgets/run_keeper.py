@@ -39,7 +39,7 @@ class RunKeeper(QObject):
         box.addButton("Go on", QMessageBox.ButtonRole.RejectRole)
         assert discard is not None
         discard.setToolTip("End this training and do not use it")
-        discard.clicked.connect(self._desk.slot(self._discard_running))
+        discard.clicked.connect(lambda _checked: self._desk.slot(self._discard_running)())
         box.open()
 
     def discard_if_asked(self) -> None:

@@ -46,13 +46,14 @@ class Tasks(QObject):
         self._worker: Worker | None = None
         self._watched: tuple[str, int] | None = None
         self._task = Activity.IDLE
+        self._found: list[Any] = []
 
     def check(self, config: TrainingConfig) -> None:
         """Look at what a training would learn from; `checked` tells."""
         project = self._open_project()
-        self._results = []
+        self._found.clear()
         events = _checked(project, for_window(config))
-        self._start(Activity.CHECKING, events, TrainingControl(), self._results.append)
+        self._start(Activity.CHECKING, events, TrainingControl(), self._found.append)
 
     def train(self, config: TrainingConfig, *, warm_start: str = "", resume: str = "") -> None:
         """Train on the open project, afresh, from another run's model, or to a run's end.
@@ -181,8 +182,8 @@ class Tasks(QObject):
         give_memory_back()
         task, self._task = self._task, Activity.IDLE
         self._session.activity = Activity.IDLE
-        if task is Activity.CHECKING and self._results:
-            self.checked.emit(self._results[-1])
+        if task is Activity.CHECKING and self._found:
+            self.checked.emit(self._found[-1])
         self.ended.emit(task)
 
 

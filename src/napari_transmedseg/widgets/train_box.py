@@ -43,10 +43,10 @@ class TrainBox(QWidget):
         self.advanced = AdvancedEdit()
         self.advanced_section = Section("Advanced settings", self.advanced, is_open=False)
         self.check = _button(
-            "Check…", "Look at what a training would learn from, without starting one", "Alt+C"
+            "Check…", "Look at what a training would learn from, without starting one", "Alt+B"
         )
         self.start = _button(
-            "Start training", "Train on your slices and on all the others", "Alt+T"
+            "Start training", "Train on your slices and on all the others", "Alt+G"
         )
         self.pause = _button(
             "Pause", "Wait after the current step; the window stays as it is", "Alt+U"

@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 from dicom_files import write_slice
 from numpy.testing import assert_array_equal
+from small_files import write_nifti
 
 from napari_transmedseg.errors import DataSetError
 from napari_transmedseg.imaging.data_sets import DataSet, read_data_set
@@ -20,18 +21,6 @@ from napari_transmedseg.imaging.data_sets.folder_pair import read_folder_pair, s
 from napari_transmedseg.imaging.data_sets.h5 import read_h5
 from napari_transmedseg.imaging.data_sets.png_slices import read_png_pairs, sunnybrook_patient
 from napari_transmedseg.imaging.data_sets.split_lists import read_split_list
-
-SHAPE = (6, 5, 4)
-
-
-def write_nifti(path: Path, *, label: bool = False, seed: int = 0, frames: int = 0) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(seed)
-    shape = (*SHAPE, frames) if frames else SHAPE
-    array = rng.integers(0, 3, shape).astype(np.uint8) if label else rng.normal(100, 10, shape)
-    image = nib.Nifti1Image(array.astype(np.uint8 if label else np.float32), np.diag([1, 1, 2, 1]))
-    nib.save(image, path)
-    return path
 
 
 def write_png(path: Path, array: np.ndarray) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from napari_transmedseg.errors import DataSetError
-from napari_transmedseg.imaging.data_sets.case import DataSet, DataSetCase, Split
+from napari_transmedseg.imaging.data_sets.case import DataSet, DataSetCase, ImageFile, Split
 from napari_transmedseg.imaging.data_sets.folder_pair import unpaired_notes
 from napari_transmedseg.imaging.io import case_id_of, find_images, read_labels, read_volume
 
@@ -57,6 +57,8 @@ def read_acdc(folder: Path) -> DataSet:
             load_labels=(
                 partial(read_labels, paths[f"{name}_gt"]) if f"{name}_gt" in paths else None
             ),
+            images=(ImageFile(path=paths[name]),),
+            labels=(paths[f"{name}_gt"],) if f"{name}_gt" in paths else (),
             group=acdc_group(name),
             domain=_diagnosis(paths[name].parent),
             split=_SPLITS.get(paths[name].parent.parent.name.lower(), ""),

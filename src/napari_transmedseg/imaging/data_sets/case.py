@@ -5,12 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from napari_transmedseg.imaging.volume import LabelMap, Volume
 
 Split = Literal["", "train", "validation", "test"]
 Spacing = Literal["real", "nominal"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageFile:
+    """Where an image is on disk."""
+
+    path: Path
+    """File, or folder of a DICOM series."""
+    frame: int | None = None
+    """Frame of 4-D data."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +32,11 @@ class DataSetCase:
     load_image: Callable[[], Volume]
     load_labels: Callable[[], LabelMap] | None = None
     """None: no reference."""
+    images: tuple[ImageFile, ...] = ()
+    """The file of each of the data set's channels; empty where `load_image` makes the image from
+    what is no medical image file."""
+    labels: tuple[Path, ...] = ()
+    """Files that `load_labels` reads."""
     group: str
     """Person; all images of one belong on the same side of a split."""
     domain: str = ""
@@ -41,6 +57,10 @@ class DataSet:
     spacing: Spacing = "real"
     """`nominal`: the files carry no voxel size and one was assumed, so that distances in mm hold
     only as far as the assumption does."""
+    channel_names: tuple[str, ...] = ()
+    """Where every image has several channels, what they are called; else empty."""
+    ignored: int | None = None
+    """Label value that says nothing of its voxels."""
     notes: tuple[str, ...] = ()
     """Plain sentences about what was left out or assumed."""
 

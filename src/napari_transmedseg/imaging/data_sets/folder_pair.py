@@ -11,7 +11,13 @@ import nibabel as nib
 from nibabel.spatialimages import SpatialImage
 
 from napari_transmedseg.errors import DataSetError
-from napari_transmedseg.imaging.data_sets.case import DataSet, DataSetCase, own_group
+from napari_transmedseg.imaging.data_sets.case import (
+    DataSet,
+    DataSetCase,
+    ImageFile,
+    own_group,
+)
+from napari_transmedseg.imaging.data_sets.names import pair_by_name
 from napari_transmedseg.imaging.io import case_id_of, find_images, read_labels, read_volume
 
 _NAMED = 5
@@ -29,7 +35,7 @@ def read_folder_pair(
     group_of: Callable[[str], str] = own_group,
     domain_of: Callable[[Path], str] | None = None,
 ) -> DataSet:
-    """Pair `images/<case>` with `labels/<case>`, each in any readable format.
+    """Pair `images/<case>` with `labels/<case>` or `labels/<case>_seg`, in any readable format.
 
     Parameters
     ----------
@@ -62,18 +68,20 @@ def read_folder_pair(
             f"Expected images in {folder / 'images'}, found none; put NIfTI, NRRD or MetaImage "
             "files there."
         )
+    paired, strays = pair_by_name(images, labels)
     cases = tuple(
         DataSetCase(
             case_id=case_id,
             load_image=partial(read_volume, path),
-            load_labels=partial(read_labels, labels[case_id]) if case_id in labels else None,
+            load_labels=partial(read_labels, paired[case_id]) if case_id in paired else None,
+            images=(ImageFile(path=path),),
+            labels=(paired[case_id],) if case_id in paired else (),
             group=group_of(case_id),
             domain="" if domain_of is None else domain_of(path),
         )
         for case_id, path in sorted(images.items())
     )
-    notes = unpaired_notes(sorted(images.keys() - labels.keys()), sorted(labels.keys() - images))
-    return DataSet(cases=cases, notes=notes)
+    return DataSet(cases=cases, notes=unpaired_notes(sorted(images.keys() - paired.keys()), strays))
 
 
 def stored_type(path: Path) -> str:
@@ -95,6 +103,11 @@ def unpaired_notes(without_labels: Sequence[str], without_image: Sequence[str]) 
             f"{_names(without_image)}."
         )
     return tuple(notes)
+
+
+def named_count(items: Sequence[str], noun: str) -> str:
+    """How many, and which: `2 cases (a, b)`."""
+    return f"{_count(items, noun)} ({_names(items)})"
 
 
 def _by_case(folder: Path) -> dict[str, Path]:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from napari_transmedseg.errors import DataSetError
-from napari_transmedseg.imaging.data_sets.case import DataSet, DataSetCase
+from napari_transmedseg.imaging.data_sets.case import DataSet, DataSetCase, ImageFile
 from napari_transmedseg.imaging.data_sets.folder_pair import unpaired_notes
 from napari_transmedseg.imaging.io import find_images, read_labels, read_volume
 from napari_transmedseg.imaging.volume import LabelMap
@@ -53,6 +53,8 @@ def read_pancreas(folder: Path) -> DataSet:
             case_id=f"image{number}",
             load_image=partial(read_volume, path),
             load_labels=partial(_load_labels, labels[number], path) if number in labels else None,
+            images=(ImageFile(path=path),),
+            labels=(labels[number],) if number in labels else (),
             group=f"image{number}",
         )
         for number, path in sorted(images.items())

@@ -1,0 +1,284 @@
+"""Training in the window: asked for, watched, discarded, compared, and ended with the window."""
+
+import threading
+
+import pytest
+
+pytest.importorskip("napari")
+
+from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
+from qtpy.QtGui import QDropEvent
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QAbstractButton, QApplication, QMessageBox
+from scripted_training import scripted_training
+
+from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.project import training
+from napari_transmedseg.project.ledger import SliceState
+from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.session import Activity
+from napari_transmedseg.widgets.error_dialog import ErrorDialog
+from napari_transmedseg.widgets.main_widget import MainWidget
+from napari_transmedseg.widgets.preferences import Preferences, PreferenceWatch
+from napari_transmedseg.widgets.preflight_dialog import PreflightDialog
+from napari_transmedseg.widgets.runs_dialog import RunsDialog
+from napari_transmedseg.widgets.shortcuts import SHORTCUTS
+
+pytestmark = pytest.mark.gui
+
+STROKE = ((6.0, 6.0), (12.0, 6.0))
+SHIFT = Qt.KeyboardModifier.ShiftModifier
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """Training replaced by a small generator of real events; gives the configs asked for."""
+    configs = []
+
+    def train(project, config, *, control, resume, warm_start):
+        configs.append(config)
+        run = project.new_run(config, warm_start=warm_start)
+        (run.folder / "checkpoints" / "last.pt").write_bytes(b"weights")
+        events = scripted_training(control, steps=10_000, step_s=0.02, run_id=run.run_id)
+        return run.record(events)
+
+    monkeypatch.setattr(training, "train", train)
+    return configs
+
+
+def click(button) -> None:
+    assert button.isEnabled()
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    QApplication.processEvents()
+
+
+def answer(driver, text: str) -> None:
+    """Press a button of the question on screen."""
+    (box,) = driver.dialogs(QMessageBox)
+    (button,) = [one for one in box.findChildren(QAbstractButton) if one.text() == text]
+    click(button)
+
+
+def check(driver) -> PreflightDialog:
+    driver.click(driver.widget.loop.train.check)
+    driver.wait(lambda: bool(driver.dialogs(PreflightDialog)), 60)
+    (dialog,) = driver.dialogs(PreflightDialog)
+    return dialog
+
+
+def training_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "transmedseg"]
+
+
+def test_check_tells_what_would_be_learned_from_and_starts_nothing(open_driver, scripted):
+    dialog = check(open_driver)
+    assert "2 slices of 1 case are annotated" in dialog.text.text()
+    assert "The network is 2-D" in dialog.text.text()
+    open_driver.screenshot("preflight")
+    dialog.close()
+    assert scripted == []
+    assert open_driver.widget.session.activity is Activity.IDLE
+    assert open_driver.widget.loop.train.learned_section.isVisible()
+
+
+def test_obstacle_is_told_instead_of_training(open_driver, scripted):
+    driver, project = open_driver, open_driver.widget.session.project
+    project.add_class("papillary")
+    driver.click(driver.widget.loop.train.start)
+    driver.wait(lambda: bool(driver.dialogs(PreflightDialog)), 60)
+    (dialog,) = driver.dialogs(PreflightDialog)
+    assert "found none of papillary" in dialog.text.text()
+    assert not dialog.start.isEnabled()
+    dialog.close()
+    assert scripted == []
+
+
+def test_slices_in_progress_are_asked_about_once_and_marked_done(open_driver, scripted):
+    driver, session = open_driver, open_driver.widget.session
+    for case, row in (("b", 1), ("a", 0)):
+        driver.choose_case(row)
+        driver.choose_class(0)
+        driver.drag(*STROKE)
+        assert session.case_id == case
+    index = driver.widget.annotator.layers.slice_index
+    driver.click(driver.widget.loop.train.start)
+    driver.wait(lambda: bool(driver.dialogs(PreflightDialog)), 60)
+    (dialog,) = driver.dialogs(PreflightDialog)
+    assert dialog.slices.count() == 2
+    click(dialog.tick_all)
+    click(dialog.start)
+    driver.wait(lambda: session.activity is Activity.TRAINING)
+    assert driver.widget.annotator.ledger.states[index] is SliceState.ANNOTATED
+    assert session.project.ledger("a").states[index] is SliceState.ANNOTATED
+    assert session.project.ledger("b").states[index] is SliceState.ANNOTATED
+    assert len(scripted) == 1
+
+
+def test_slices_left_in_progress_are_not_asked_about_again(open_driver, scripted):
+    driver, session = open_driver, open_driver.widget.session
+    driver.choose_class(0)
+    driver.drag(*STROKE)
+    driver.train()
+    driver.wait(lambda: session.activity is Activity.TRAINING)
+    driver.click(driver.widget.loop.train.stop)
+    driver.wait(lambda: session.activity is Activity.IDLE)
+    driver.click(driver.widget.loop.train.start)
+    driver.wait(lambda: len(scripted) == 2)
+    assert driver.dialogs(PreflightDialog) == []
+
+
+def test_discard_asks_and_the_run_is_not_gone_on_from(open_driver, scripted):
+    driver, box, session = open_driver, open_driver.widget.loop.train, open_driver.widget.session
+    driver.train()
+    driver.wait(lambda: session.activity is Activity.TRAINING)
+    driver.click(box.discard)
+    answer(driver, "Go on")
+    assert session.activity is Activity.TRAINING
+    driver.click(box.discard)
+    driver.screenshot("discard")
+    answer(driver, "Discard")
+    driver.wait(lambda: session.activity is Activity.IDLE)
+    assert session.project.run("run-001").is_discarded
+    assert box.start.text() == "Start training"
+    assert box.plot.value() == {} or session.history.losses == {}
+
+
+def test_runs_are_compared_taken_back_and_deleted(open_driver, scripted):
+    driver, box, session = open_driver, open_driver.widget.loop.train, open_driver.widget.session
+    for _ in range(2):
+        driver.train()
+        driver.wait(lambda: session.history.latest is not None)
+        driver.click(box.stop)
+        driver.wait(lambda: session.activity is Activity.IDLE)
+    driver.click(box.runs)
+    (dialog,) = driver.dialogs(RunsDialog)
+    assert dialog.value() == ["run-001", "run-002"]
+    dialog.table.selectRow(1)
+    click(dialog.discard)
+    assert "run-001" in box.course.text()
+    assert dialog.table.item(1, 1).text() == "discarded"
+    click(dialog.delete)
+    assert [run.run_id for run in session.project.runs] == ["run-001"]
+    assert dialog.table.rowCount() == 1
+    dialog.close()
+
+
+def test_age_of_the_pseudo_label_is_shown_while_training(open_driver, scripted):
+    driver, overlay = open_driver, open_driver.widget.loop.overlay
+    driver.train()
+    driver.wait(lambda: overlay.age.text().endswith("s old"))
+    driver.click(driver.widget.loop.train.stop)
+    driver.wait(lambda: driver.widget.session.activity is Activity.IDLE)
+    assert overlay.age.text() == ""
+
+
+def test_keys_fill_fade_and_hide_the_overlays(open_driver):
+    driver, layer = open_driver, open_driver.viewer.layers["a pseudo-label"]
+    driver.press(Qt.Key.Key_S, SHIFT)
+    assert layer.contour == 0
+    driver.press(Qt.Key.Key_S, SHIFT)
+    assert layer.contour == 1
+    before = layer.opacity
+    driver.press(Qt.Key.Key_Comma)
+    assert layer.opacity == pytest.approx(before - 0.1)
+    driver.press(Qt.Key.Key_Period)
+    assert layer.opacity == pytest.approx(before)
+    driver.press(Qt.Key.Key_S, SHIFT)
+    driver.choose_case(1)
+    assert driver.viewer.layers["b pseudo-label"].contour == 0
+
+
+def test_table_of_keys_is_that_of_the_controllers(open_driver):
+    assert [key for key, _ in SHORTCUTS] == list(dict(SHORTCUTS))
+    assert set(dict(SHORTCUTS)) == set(open_driver.widget._keys())
+
+
+def test_preferences_have_the_defaults_of_the_manifest(preferences):
+    watch = PreferenceWatch(lambda _: None)
+    assert watch.value() == Preferences()
+    watch.close()
+
+
+def test_preferences_reach_the_training_and_the_autosave(open_driver, scripted, preferences):
+    driver, widget = open_driver, open_driver.widget
+    preferences.device = "cpu"
+    preferences.threads = 1
+    preferences.overlay_interval_s = 2.5
+    preferences.autosave_interval_s = 60
+    assert widget.loop.train.advanced.value()["device"] == "cpu"
+    assert widget.annotator._autosave.interval() == 60_000
+    driver.train()
+    (config,) = scripted
+    assert (config.device, config.threads, config.overlay_interval_s) == ("cpu", 1, 2.5)
+
+
+def test_without_settings_of_plugins_the_defaults_hold(monkeypatch):
+    import napari.settings
+
+    monkeypatch.delattr(napari.settings, "get_plugin_settings")
+    watch = PreferenceWatch(lambda _: None)
+    assert watch.value() == Preferences()
+    watch.close()
+
+
+def test_project_dropped_during_training_is_refused_and_nothing_is_lost(
+    open_driver, scripted, tiny_project, tmp_path
+):
+    driver, widget = open_driver, open_driver.widget
+    other = tmp_path / "other"
+    Project.create(other, images=[tmp_path / "images"], classes=["ring"]).close()
+    driver.train()
+    driver.wait(lambda: widget.session.activity is Activity.TRAINING)
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(other))])
+    event = QDropEvent(
+        QPointF(10, 10), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )  # fmt: skip
+    widget.dropEvent(event)
+    (dialog,) = driver.dialogs(ErrorDialog)
+    assert "Stop and keep" in dialog.text()
+    dialog.close()
+    assert widget.session.project.folder == tiny_project
+    assert widget.session.activity is Activity.TRAINING
+    driver.choose_class(0)
+    driver.drag(*STROKE)
+    driver.press(Qt.Key.Key_D)
+    index = widget.annotator.layers.slice_index
+    assert widget.session.project.annotation("a").array[index].any()
+
+
+def test_second_widget_may_not_open_the_project_of_the_first(open_driver, scripted, tiny_project):
+    open_driver.train()
+    second = MainWidget(open_driver.viewer)
+    with pytest.raises(ProjectError, match="found"):
+        second.projects.open(tiny_project)
+    assert second.session.project is None
+    second.shut_down()
+    assert open_driver.is_training
+    with open_driver.qtbot.waitSignal(second.destroyed):
+        second.deleteLater()
+
+
+@pytest.mark.parametrize("way", ["dock", "window", "quit"])
+def test_real_training_ends_with_the_window_and_is_saved(open_driver, tiny_project, way):
+    driver, session = open_driver, open_driver.widget.session
+    box = driver.widget.loop.train
+    config = TrainingConfig(steps=100_000, device="cpu")
+    box.budget.setValue(type(box.budget.value())(100_000, "steps"))
+    box.advanced.setValue(config)
+    driver.train()
+    driver.wait(lambda: session.history.latest is not None, 60)
+    if way == "dock":
+        driver.viewer.window.remove_dock_widget(driver.widget)
+        driver.qtbot.wait(10)
+    elif way == "window":
+        driver.viewer.close()
+    else:
+        QApplication.instance().aboutToQuit.emit()
+    assert training_threads() == []
+    assert not [one for one in QApplication.topLevelWidgets() if isinstance(one, QMessageBox)]
+    with Project.open(tiny_project) as project:
+        assert project.run().checkpoint is not None
+        assert project.run().metrics()[-1]["reason"] == "stopped"
