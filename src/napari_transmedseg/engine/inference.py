@@ -1,7 +1,8 @@
 """A trained teacher applied to whole volumes, and to the one slice on screen.
 
-Shape suffixes: N images (2-D: slices; 3-D: the one volume), S slices, C classes, Y and X the
-image's own rows and columns, HW space axes in network space.
+Shape suffixes: N images (2-D: slices; 3-D: the one volume), S slices, 1 the channels of
+an image (several where cases have several), C classes, Y and X the image's own rows and columns,
+HW space axes in network space.
 """
 
 import math

@@ -188,8 +188,8 @@ class Project(CuratedCohort, RestorableCohort):
         cases = []
         for case in self.cases:
             paths = self.image_paths(case.case_id)
-            for path in paths:
-                require_present(case, path)
+            for path, name in zip(paths, case.channel_names or ("",), strict=True):
+                require_present(case, path, name)
             annotation = self._known_annotation(case.case_id)
             cases.append(
                 TrainingCase(
