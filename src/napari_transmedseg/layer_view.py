@@ -59,7 +59,8 @@ class CaseView:
         viewer.mouse_move_callbacks.remove(self._on_mouse_move)
         self._follow_image(None)
         for name in self._letters:
-            del viewer.canvas.overlays[name]
+            if name in viewer.canvas.overlays:  # else another widget took them
+                del viewer.canvas.overlays[name]
         self._letters = {}
 
     def refresh(self) -> None:
@@ -169,8 +170,8 @@ class CaseView:
 
     def _on_mouse_move(self, viewer: Any, event: Any) -> None:
         """Shift and a move over the canvas: the crosshair goes along, as in 3D Slicer."""
-        modifiers = {str(key) for key in event.modifiers}
-        if modifiers != {"Shift"} or not self._layers.is_open or viewer.dims.ndisplay != 2:
+        is_asked = "Shift" in event.modifiers and len(event.modifiers) == 1
+        if not is_asked or not self._layers.is_open or viewer.dims.ndisplay != 2:
             return
         position = self._layers.labels_layer.world_to_data(event.position[-3:])
         at, plane = np.rint(position).astype(int).tolist(), self.plane

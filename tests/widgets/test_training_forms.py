@@ -29,8 +29,9 @@ OTHER = TrainingConfig(
     method="graphcl", preset="paper", dimensions="3d", network="vnet", tsa_strength=1.25,
     tsa_samples=10, tsa_direction="to-source", tsa_per_domain=True, graph_weight=0.35,
     graph_alpha=3.5, graph_clusters=9, graph_nodes=64, ema_decay=0.9985, device="cpu", seed=7,
-    clip_low=-160.0, clip_high=240.0, largest_component=False, validation_share=0.25,
-    early_stop=False, mixed_precision=False, compile=True, checkpoint_interval_s=12.5,
+    clip_low=-160.0, clip_high=240.0, clip_channels="ct=-125:275", largest_component=False,
+    validation_share=0.25, early_stop=False, mixed_precision=False, compile=True,
+    checkpoint_interval_s=12.5,
 )  # fmt: skip
 
 

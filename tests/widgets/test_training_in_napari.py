@@ -261,7 +261,7 @@ def test_second_widget_may_not_open_the_project_of_the_first(open_driver, script
         second.deleteLater()
 
 
-@pytest.mark.parametrize("way", ["dock", "window", "quit"])
+@pytest.mark.parametrize("way", ["floating", "window", "quit"])
 def test_real_training_ends_with_the_window_and_is_saved(open_driver, tiny_project, way):
     driver, session = open_driver, open_driver.widget.session
     box = driver.widget.loop.train
@@ -270,9 +270,11 @@ def test_real_training_ends_with_the_window_and_is_saved(open_driver, tiny_proje
     box.advanced.setValue(config)
     driver.train()
     driver.wait(lambda: session.history.latest is not None, 60)
-    if way == "dock":
-        driver.viewer.window.remove_dock_widget(driver.widget)
-        driver.qtbot.wait(10)
+    if way == "floating":
+        driver.widget.parent().setFloating(True)
+        QApplication.processEvents()
+        assert driver.widget.window() is driver.widget.parent()
+        driver.viewer.close()
     elif way == "window":
         driver.viewer.close()
     else:
@@ -282,3 +284,24 @@ def test_real_training_ends_with_the_window_and_is_saved(open_driver, tiny_proje
     with Project.open(tiny_project) as project:
         assert project.run().checkpoint is not None
         assert project.run().metrics()[-1]["reason"] == "stopped"
+
+
+def test_window_that_was_not_closed_after_all_goes_on_training(
+    open_driver, scripted, monkeypatch, tiny_project
+):
+    """Napari asks before its window closes; whoever says no goes on."""
+    driver, window = open_driver, open_driver.widget.window()
+    driver.choose_class(0)
+    driver.drag(*STROKE)
+    driver.train()
+    with monkeypatch.context() as asked:
+        asked.setattr(type(window), "closeEvent", lambda _, event: event.ignore())
+        assert not window.close()
+    assert driver.is_training
+    index = driver.widget.annotator.layers.slice_index
+    driver.widget.session.project.flush()
+    assert driver.widget.session.project.annotation("a").array[index].any()
+    step = driver.widget.session.history.latest
+    driver.wait(lambda: driver.widget.session.history.latest is not step)
+    driver.viewer.close()
+    assert training_threads() == []

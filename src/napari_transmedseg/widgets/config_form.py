@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox
+from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, LineEdit
 from qtpy.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
@@ -53,7 +53,11 @@ GROUPS: dict[str, dict[str, str]] = {
         "ema_decay": "Decay λ",
         "largest_component": "One piece",
     },
-    "Images": {"clip_low": "Clip below", "clip_high": "Clip above"},
+    "Images": {
+        "clip_low": "Clip below",
+        "clip_high": "Clip above",
+        "clip_channels": "Clip channels",
+    },
     "Measuring": {"validation_share": "Held out", "early_stop": "End early"},
     "Machine": {
         "device": "Device",
@@ -216,12 +220,20 @@ def _bare_editor(field: ConfigField, label: str) -> Any:
         return CheckBox(name=field.name, text=label)
     if field.name == "largest_component":
         return OnePieceEditor()
+    if field.name == "network":
+        return ComboBox(name=field.name, choices=("auto", *NETWORKS))
     if field.kind is str:
-        return ComboBox(name=field.name, choices=field.choices or ("auto", *NETWORKS))
+        return ComboBox(name=field.name, choices=field.choices) if field.choices else _line(field)
     least, most = _bounds(field)
     # Whole numbers, too: magicgui's box for them knows neither units nor a word for None.
     editor = FloatSpinBox(name=field.name, min=least, max=most, step=_step(field))
     editor.native.setDecimals(_decimals(field))
+    return editor
+
+
+def _line(field: ConfigField) -> Any:
+    editor = LineEdit(name=field.name)
+    editor.native.setPlaceholderText("none")
     return editor
 
 

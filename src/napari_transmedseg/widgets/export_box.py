@@ -101,10 +101,10 @@ class ExportBox(QWidget):
 
     def setValue(self, choice: ExportChoice) -> None:
         """Show a choice, without a signal."""
-        self._options = choice.options
         with QSignalBlocker(self), QSignalBlocker(self.reviewed_only):
             self.folder.setText(choice.folder)
             self.reviewed_only.setChecked(choice.options.reviewed_only)
+        self._options = choice.options
         self._describe()
 
     def set_progress(self, index: int, total: int, case_id: str = "") -> None:

@@ -6,13 +6,14 @@ Importing this module loads neither torch nor SimpleITK.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, QObject, QSize
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
-from qtpy.QtWidgets import QApplication, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QLabel, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from napari_transmedseg.widgets.cohort_controller import CohortController
 from napari_transmedseg.widgets.desk import Desk
@@ -34,7 +35,7 @@ class MainWidget(QWidget):
     ) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._was_docked = self._is_shut_down = False
+        self._was_docked = self._is_shut_down = self._is_window_closing = False
 
         # WIDGETS
         self.desk = Desk(viewer, self)
@@ -42,6 +43,10 @@ class MainWidget(QWidget):
         self.annotator, self.tasks = self.desk.annotator, self.desk.tasks
         self.start_page, self.loop = self.desk.start_page, self.desk.loop
         self.pages = QStackedWidget()
+        self.notice = QLabel("Research use only, not for diagnosis.")
+        self.notice.setToolTip("This program is no medical device; check every mask that you use")
+        self.notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.notice.setEnabled(False)
         self.setAcceptDrops(True)
         self.setMinimumWidth(330)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
@@ -52,6 +57,7 @@ class MainWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.pages)
+        layout.addWidget(self.notice)
 
         # CONNECTIONS
         self.slices = SliceController(self.desk)
@@ -84,7 +90,8 @@ class MainWidget(QWidget):
             self.projects.close()
             self._viewer.events.theme.disconnect(self._on_theme)
             for key in self._keys():
-                self._viewer.bind_key(key, None)
+                with suppress(KeyError):  # a second widget took it over and went first
+                    self._viewer.bind_key(key, None)
 
     def _on_project(self) -> None:
         is_open = self.session.project is not None
@@ -116,9 +123,16 @@ class MainWidget(QWidget):
             window.installEventFilter(self)
 
     def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:
-        """Shut down when the viewer's window closes."""
-        if a1 is not None and a1.type() == QEvent.Type.Close and a0 is self.window():
-            self.desk.slot(self.shut_down)()
+        """Save when the viewer's window is asked to close, shut down when it does.
+
+        In between napari may ask, and the person may go on working.
+        """
+        if a1 is not None and a0 is not self:  # a window that holds us, or did before we floated
+            if a1.type() == QEvent.Type.Close:
+                self._is_window_closing = True
+                self.desk.slot(self.annotator.save)()
+            elif a1.type() == QEvent.Type.Hide and self._is_window_closing:
+                self.desk.slot(self.shut_down)()
         return super().eventFilter(a0, a1)
 
     def event(self, a0: QEvent | None) -> bool:
