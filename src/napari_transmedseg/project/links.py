@@ -113,7 +113,7 @@ def _is_below(path: str, base: str) -> bool:
 def _own_links(folder: Path) -> Iterator[tuple[str, str]]:
     """Symbolic links among the project's own folders and files that lead outside: name, target."""
     base = os.path.realpath(folder)
-    waiting = [folder / name for name in OWN_FOLDERS]
+    waiting = [*(folder / name for name in OWN_FOLDERS), *folder.glob(".*")]
     while waiting:
         path = waiting.pop()
         if path.is_symlink():
