@@ -159,6 +159,7 @@ class Project(CuratedCohort, RestorableCohort):
         try:
             finish_replacing(folder)
             content, notices = read_description(folder)
+            check_links(content.cases, folder, trust=trust_links)  # it may be another one now
             changed = bring_up_to_date(folder, content)
             project = cls(folder, content, lock)
             restored = project._finish_autosaves(lock.left_behind)
