@@ -33,6 +33,14 @@ def repository() -> Path:
     return ROOT
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _logs_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the application's log out of the person's own folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRANSMEDSEG_LOG", str(tmp_path_factory.mktemp("log")))
+        yield
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)

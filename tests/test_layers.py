@@ -142,11 +142,46 @@ def test_undo_on_a_slice_off_screen_is_found_later(viewer, shown):
     assert shown.find_edits() == []
 
 
+def test_program_edit_of_many_slices_is_one_undo_step(viewer, shown):
+    before = shown.labels.copy()
+    shown.set_slices({index: np.full((24, 20), 2, np.uint8) for index in (1, 2, 6)})
+    edits = []
+    shown.edited.connect(edits.append)
+    viewer.layers["tiny labels"].undo()
+    np.testing.assert_array_equal(shown.labels, before)
+    assert edits == [1, 2, 6]
+    viewer.layers["tiny labels"].redo()
+    assert all((shown.labels[index] == 2).all() for index in (1, 2, 6))
+    assert edits == [1, 2, 6] * 2
+
+
+def test_paint_in_another_plane_is_found_on_every_slice_it_cuts(viewer, shown):
+    edits = []
+    shown.edited.connect(edits.append)
+    viewer.dims.order = (1, 0, 2)
+    layer = viewer.layers["tiny labels"]
+    row = shown._position(1)
+    with layer.block_history():
+        layer.data_setitem((np.array([2, 3, 5]), np.full(3, row), np.full(3, 1)), 2)
+    assert edits == [2, 3, 5]
+    layer.undo()
+    assert edits == [2, 3, 5] * 2
+
+
+def test_mouse_is_found_on_the_slice_under_it(viewer, shown, tiny_volume):
+    place = np.array(tiny_volume.geometry.display_translate)
+    spacing = np.array(tiny_volume.geometry.display_spacing)
+    viewer.cursor.position = tuple(place + spacing * (5.2, 10.4, 2.6))
+    assert shown.place_under_mouse == (5, (10, 3))
+
+
 def test_prediction_changes_only_the_overlay_layers(viewer, shown):
     before = shown.labels.copy()
     assert shown.predicted_slice(4) is None
     shown.show_prediction(4, np.ones((24, 20), np.uint8), np.full((24, 20), 0.5, np.float32))
     assert (shown.predicted_slice(4) == 1).all()
+    assert shown.num_predicted == 1
+    assert (shown.prediction[4] == 1).all()
     assert (viewer.layers["tiny uncertainty"].data[4] == 0.5).all()
     np.testing.assert_array_equal(shown.labels, before)
 

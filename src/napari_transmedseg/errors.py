@@ -55,3 +55,21 @@ class DataSetError(TransMedSegError):
 
 class ExperimentError(TransMedSegError):
     """An experiment does not exist, or cannot be run on what is there."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out, the computer's or an accelerator's, whoever says so."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in text for words in _OUT_OF_MEMORY)
+    )
+
+
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "alloc_failed",  # cuBLAS and cuDNN
+)
+"""How PyTorch's allocators put it."""

@@ -24,6 +24,7 @@ from napari_transmedseg.imaging.volume import LabelMap, Volume, class_counts
 from napari_transmedseg.imaging.windows import PERCENTILES, sampled
 from napari_transmedseg.project.image_sources import ImageSource, find_sources
 from napari_transmedseg.project.import_options import ALL, ImportOptions
+from napari_transmedseg.project.schema import default_color
 
 if TYPE_CHECKING:
     from napari.utils.colormaps import DirectLabelColormap
@@ -32,7 +33,6 @@ LayerData: TypeAlias = tuple[Any, dict[str, Any], str]
 
 METADATA_KEY = "transmedseg"
 AXIS_LABELS = ("I", "P", "L")
-DEFAULT_COLORS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#0072b2")
 MAX_CLASSES_SNIFFED = 32
 MAX_FRAMES = 32
 """4-D data of more frames is refused as layers; a project takes it."""
@@ -173,11 +173,6 @@ def class_colormap(colors: Mapping[int, str]) -> DirectLabelColormap:
 
     colors_of: dict[int | None, str] = {None: "gray", 0: "transparent"}
     return DirectLabelColormap(color_dict=colors_of | dict(colors))
-
-
-def default_color(value: int) -> str:
-    """Colour of a class value, safe for the colour-blind (Okabe and Ito, 2008)."""
-    return DEFAULT_COLORS[(value - 1) % len(DEFAULT_COLORS)]
 
 
 def holds_classes(array: npt.NDArray[Any]) -> bool:

@@ -170,8 +170,8 @@ class CaseView:
 
     def _on_mouse_move(self, viewer: Any, event: Any) -> None:
         """Shift and a move over the canvas: the crosshair goes along, as in 3D Slicer."""
-        modifiers = {str(key) for key in event.modifiers}
-        if modifiers != {"Shift"} or not self._layers.is_open or viewer.dims.ndisplay != 2:
+        is_asked = "Shift" in event.modifiers and len(event.modifiers) == 1
+        if not is_asked or not self._layers.is_open or viewer.dims.ndisplay != 2:
             return
         position = self._layers.labels_layer.world_to_data(event.position[-3:])
         at, plane = np.rint(position).astype(int).tolist(), self.plane

@@ -52,6 +52,7 @@ class CaseLayers:
         self._uncertainty: Any = None
         self._seen: npt.NDArray[Any] = np.zeros((0, 0, 0), np.uint8)
         self._predicted: set[int] = set()
+        self._probes: set[int] = set()  # slices that tell whether a change of many was undone
         viewer.dims.events.current_step.connect(self._on_step)
         viewer.layers.events.removed.connect(self._on_removed)
 
@@ -112,7 +113,7 @@ class CaseLayers:
     @property
     def slice_index(self) -> int:
         """Index of the slice on screen along the project's slice axis."""
-        return self._index_along(self._axis)
+        return self._position(self._axis)
 
     @slice_index.setter
     def slice_index(self, index: int) -> None:
@@ -120,6 +121,14 @@ class CaseLayers:
         self._viewer.dims.set_point(
             self._axis, layer.translate[self._axis] + index * layer.scale[self._axis]
         )
+
+    @property
+    def place_under_mouse(self) -> tuple[int, tuple[int, int]]:
+        """Slice index, and row and column on it, of where the mouse was last over the canvas."""
+        place = self._labels.world_to_data(self._viewer.cursor.position[-3:])
+        voxel = [int(np.floor(value + 0.5)) for value in place]
+        index = voxel.pop(self._axis)
+        return int(np.clip(index, 0, self.num_slices - 1)), (voxel[0], voxel[1])
 
     @property
     def labels(self) -> npt.NDArray[Any]:
@@ -149,13 +158,26 @@ class CaseLayers:
 
     def set_slice(self, index: int, labels_YX: npt.NDArray[Any]) -> None:
         """Set the person's labels of one slice as one undo step."""
-        changed = np.nonzero(slice_view(self.labels, self._axis, index) != labels_YX)
-        if not changed[0].size:
+        self.set_slices({index: labels_YX})
+
+    def set_slices(self, slices: Mapping[int, npt.NDArray[Any]]) -> None:
+        """Set the person's labels (Y, X) of several slices as one undo step for all."""
+        places, values, touched = [], [], []
+        for index, labels_YX in slices.items():
+            changed = np.nonzero(slice_view(self.labels, self._axis, index) != labels_YX)
+            if changed[0].size:
+                touched.append(index)
+                values.append(labels_YX[changed])
+                places.append([*changed])
+                places[-1].insert(self._axis, np.full_like(changed[0], index))
+        if not touched:
             return
-        indices = list(changed)
-        indices.insert(self._axis, np.full_like(changed[0], index))
+        if len(touched) > 1:  # one of the two is off screen always
+            self._probes |= {min(touched), max(touched)}
         with self._labels.block_history():
-            self._labels.data_setitem(tuple(indices), labels_YX[changed])
+            indices = tuple(np.concatenate(parts) for parts in zip(*places, strict=True))
+            self._labels.data_setitem(indices, np.concatenate(values))
+        self.find_edits()
 
     def find_edits(self) -> list[int]:
         """Slices changed since they were last reported; reports them."""
@@ -171,6 +193,16 @@ class CaseLayers:
         if index not in self._predicted:
             return None
         return np.array(slice_view(self._pseudo_label.data, self._axis, index))
+
+    @property
+    def prediction(self) -> npt.NDArray[Any]:
+        """Pseudo-label (I, P, L) as it is now; 0 where nothing was predicted yet."""
+        return np.asarray(self._pseudo_label.data)
+
+    @property
+    def num_predicted(self) -> int:
+        """Slices that were predicted."""
+        return len(self._predicted)
 
     def show_prediction(
         self, index: int, pseudo_label_YX: npt.NDArray[Any], uncertainty_YX: npt.NDArray[Any]
@@ -242,6 +274,7 @@ class CaseLayers:
         self._labels = self._viewer.add_labels(data, **options)
         self._labels.brush_size = 4
         self._seen = array.copy()
+        self._probes = set()
         self._labels.events.paint.connect(self._on_painted)
         self._labels.events.set_data.connect(self._on_redrawn)
         self._labels.events.labels_update.connect(self._on_brushed)
@@ -268,14 +301,20 @@ class CaseLayers:
             self._labels.events.set_data.disconnect(self._on_redrawn)
             self._labels.events.labels_update.disconnect(self._on_brushed)
 
-    def _index_along(self, axis: int) -> int:
-        position = self._labels.world_to_data(self._viewer.dims.point[-3:])[axis]
-        return int(np.clip(round(position), 0, self.labels.shape[axis] - 1))
-
     def _ours(self) -> list[Any]:
         overlays = (self._uncertainty, self._pseudo_label, self._labels)
         layers = (self._image, *self._further, *overlays)
         return [layer for layer in layers if layer is not None]
+
+    def _differs(self, axis: int, index: int) -> bool:
+        """Whether a plane along any axis changed since it was last reported."""
+        now, seen = (slice_view(array, axis, index) for array in (self.labels, self._seen))
+        return not np.array_equal(now, seen)
+
+    def _position(self, axis: int) -> int:
+        """Index of what the viewer shows along an axis of the data."""
+        place = self._labels.world_to_data(self._viewer.dims.point[-3:])[axis]
+        return int(np.clip(round(place), 0, self._labels.data.shape[axis] - 1))
 
     def _report(self, index: int) -> None:
         slice_view(self._seen, self._axis, index)[:] = slice_view(self.labels, self._axis, index)
@@ -288,18 +327,15 @@ class CaseLayers:
         self.redrawn.emit()
 
     def _on_redrawn(self, event: Any = None) -> None:
-        """Undo and redo only redraw: look at the slice on screen, in whichever plane it is."""
+        """Undo and redo only redraw: look at what is on screen, and at a few other slices."""
         self.redrawn.emit()
-        hidden = self._viewer.dims.not_displayed
-        axis = hidden[-1] if hidden else self._axis
-        index = self._index_along(axis)
-        now, seen = (slice_view(a, axis, index) for a in (self.labels, self._seen))
-        if np.array_equal(now, seen):
-            return
-        if axis == self._axis:
+        shown, index = self._viewer.dims.order[-3], self.slice_index
+        if shown != self._axis and self._differs(shown, self._position(shown)):
+            self.find_edits()  # another plane is looked at: it cuts many of our slices
+        elif any(self._differs(self._axis, probe) for probe in self._probes - {index}):
+            self.find_edits()
+        elif self._differs(self._axis, index):
             self._report(index)
-        else:
-            self.find_edits()  # one slice of another plane cuts many of the project's
 
     def _on_step(self, event: Any = None) -> None:
         if self.is_open and self.slice_index != self._index:

@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.project.export import export
+from napari_transmedseg.project.export_options import ExportOptions
 from napari_transmedseg.project.ledger import Ledger, SliceState
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.training import train
@@ -50,7 +51,8 @@ def exports(folder: Path, progress: int) -> None:
     """Export again and again, everything and what is reviewed in turn."""
     with Project.open(folder, read_only=True) as project:
         for number in count():
-            export(project, folder.parent / "out", reviewed_only=bool(number % 2))
+            options = ExportOptions(reviewed_only=bool(number % 2))
+            export(project, folder.parent / "out", options)
             os.write(progress, f"{number}\n".encode())
 
 

@@ -1,5 +1,6 @@
 """Every fault starts from a small project that is annotated, predicted and has snapshots."""
 
+import json
 import shutil
 from collections.abc import Callable
 from itertools import count
@@ -32,7 +33,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
             labels = LabelMap(array=disc_classes(), geometry=geometry)
             project.import_labels(CASE, labels, DONE[:number], who="anna", overwrite=True)
         project.set_slice_state(CASE, 0, SliceState.EMPTY, who="anna")
-        add_made_up_run(project)
+        run = add_made_up_run(project)
+        scores = {"uncertainty": 0.5, "slice_uncertainty": [0.5] * project.num_slices(CASE)}
+        path = project.prediction_path(run.run_id, CASE).with_name(f"{CASE}.json")
+        path.write_text(json.dumps(scores))
     return root
 
 

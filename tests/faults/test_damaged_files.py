@@ -13,6 +13,7 @@ from napari_transmedseg.project import annotation
 from napari_transmedseg.project.annotation import AnnotationFiles
 from napari_transmedseg.project.continuing import continuation_of, history_of
 from napari_transmedseg.project.export import export
+from napari_transmedseg.project.export_options import ExportOptions
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.status import project_status
@@ -89,7 +90,7 @@ def _uses(project: Project) -> list[Callable[[], object]]:
         lambda: project.prediction(CASE, "run-001"),
         lambda: uncertainty(project, CASE, "run-001"),
         lambda: project.config,
-        lambda: export(project, out, reviewed_only=True),
+        lambda: export(project, out, ExportOptions(reviewed_only=True)),
         lambda: export(project, out),
     ]
 

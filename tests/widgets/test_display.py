@@ -106,7 +106,7 @@ def test_limits_set_by_hand_are_kept_for_the_next_case(driver, ct_project):
 def test_linked_views_show_the_other_planes_and_move_the_slice(linked_driver):
     driver, linked = linked_driver, linked_of(linked_driver)
     view = driver.widget.display.view
-    driver.wait(lambda: linked.views[0]._title != "")
+    driver.wait(lambda: linked.views[0].title() != "")
     driver.screenshot("display-linked")
     coronal = linked.views[0]
     frame = coronal.frame()
@@ -134,18 +134,18 @@ def test_wheel_over_a_linked_view_goes_through_its_slices(linked_driver):
 def test_linked_views_follow_slices_planes_and_the_brush(linked_driver):
     driver, linked = linked_driver, linked_of(linked_driver)
     driver.press(Qt.Key.Key_2, CONTROL)
-    driver.wait(lambda: linked.views[0]._title.startswith("Axial"))
+    driver.wait(lambda: linked.views[0].title().startswith("Axial"))
     driver.press(Qt.Key.Key_1, CONTROL)
-    driver.wait(lambda: linked.views[0]._title.startswith("Coronal"))
+    driver.wait(lambda: linked.views[0].title().startswith("Coronal"))
     driver.widget.annotator.layers.slice_index = 0
     driver.widget.display.view.index = (0, 6, 6)
     driver.wait(lambda: linked.views[0].value() == (0, 6))
     color = color_table({1: driver.widget.session.project.classes[0].color})[1]
-    driver.wait(lambda: not (linked.views[0]._pixels[0] == color).any())
+    driver.wait(lambda: not (linked.views[0].pixels()[0] == color).any())
     driver.choose_class(0)
     driver.drag((6.0, 2.0), (6.0, 12.0))
     assert driver.viewer.layers["a labels"].data[0].any()
-    driver.wait(lambda: bool((linked.views[0]._pixels[0] == color).any()))
+    driver.wait(lambda: bool((linked.views[0].pixels()[0] == color).any()))
 
 
 def test_linked_views_close_by_key_and_by_the_dock(linked_driver):

@@ -1,6 +1,8 @@
 """The thread border: every event arrives, every error speaks, stop means stop."""
 
+import gc
 import threading
+import weakref
 
 import pytest
 
@@ -33,6 +35,15 @@ def failing(error):
                      id="our own"),
         pytest.param(PermissionError(13, "Permission denied"), "Permission denied", id="folder"),
         pytest.param(MemoryError(), "enough memory", id="host memory"),
+        pytest.param(RuntimeError("DefaultCPUAllocator: not enough memory"), "enough memory",
+                     id="PyTorch's host memory"),
+        pytest.param(KeyError("weight"), "found KeyError: 'weight'", id="key"),
+        pytest.param(AssertionError("ours"), "found AssertionError: ours", id="invariant"),
+        pytest.param(RecursionError("too deep"), "found RecursionError: too deep", id="recursion"),
+        pytest.param(UnicodeDecodeError("utf-8", b"x", 0, 1, "bad"), "UnicodeDecodeError",
+                     id="an error with many arguments"),
+        pytest.param(KeyboardInterrupt(), "was ended (KeyboardInterrupt)", id="interrupt"),
+        pytest.param(SystemExit(3), "was ended (SystemExit)", id="exit"),
     ],
 )  # fmt: skip
 def test_whatever_is_raised_arrives_as_a_sentence(qtbot, error, sentence):
@@ -42,6 +53,60 @@ def test_whatever_is_raised_arrives_as_a_sentence(qtbot, error, sentence):
     failure = seen.all_signals_and_args[0].args[0]
     assert sentence in failure.sentence
     assert type(error).__name__ in failure.details
+
+
+def test_stop_iteration_inside_a_task_is_an_error_and_no_end(qtbot):
+    worker = Worker(failing(StopIteration("lost")), TrainingControl())
+    with qtbot.waitSignals([worker.failed, worker.ended], order="strict") as seen:
+        worker.start()
+    assert "generator raised StopIteration" in seen.all_signals_and_args[0].args[0].sentence
+
+
+def test_an_error_holds_on_to_nothing_of_its_task():
+    class Tensor:
+        """As large as a GPU."""
+
+    def task():
+        tensor = Tensor()
+        alive.append(weakref.ref(tensor))
+        yield "one"
+        raise RuntimeError("CUDA out of memory")
+
+    alive, events = [], guarded(task())
+    with pytest.raises(TaskError) as told:
+        list(events)
+    gc.collect()
+    assert alive[0]() is None
+    assert told.value.__cause__ is None and told.value.__context__ is None
+    assert "in task" in told.value.details
+
+
+def test_closing_a_guarded_task_is_no_error():
+    cleaned = []
+
+    def task():
+        try:
+            yield "one"
+        finally:
+            cleaned.append(True)
+
+    events = guarded(task())
+    next(events)
+    events.close()
+    assert cleaned == [True]
+
+
+def test_a_thread_that_failed_can_be_followed_by_another(qtbot):
+    for _ in range(2):
+        worker = Worker(failing(SystemExit()), TrainingControl())
+        with qtbot.waitSignal(worker.ended):
+            worker.start()
+        assert worker.wait(timeout_s=5)
+    worker, seen = Worker(scripted_training(TrainingControl(), steps=3), TrainingControl()), []
+    worker.event_arrived.connect(seen.append)
+    with qtbot.waitSignal(worker.ended):
+        worker.start()
+    assert isinstance(seen[-1], TrainingFinished)
 
 
 def test_runtime_error_becomes_a_plain_exception():

@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "restore": "Bring a case's annotation back from a snapshot.",
     "trust": "Link the files outside its folder that a project of others names.",
     "info": "Show what is in image files.",
+    "diagnostics": "Print what helps whoever is asked for help.",
     "benchmark": "Compare methods on a data set: a declared experiment.",
 }
 USAGE_ERROR = 2
@@ -70,21 +71,29 @@ def _run(name: str, arguments: list[str]) -> int:
     import tyro
 
     from napari_transmedseg.errors import TransMedSegError
+    from napari_transmedseg.project.logs import LOG, note_error, start_application_log
 
     command_class = getattr(import_module(f"napari_transmedseg.cli.{name}"), name.capitalize())
     command = tyro.cli(command_class, args=arguments, prog=f"transmedseg {name}")
+    start_application_log()
+    LOG.info("command %s", name)
     try:
         return int(command.run())
     except TransMedSegError as error:
+        note_error(error)
         print(f"transmedseg {name}: {error}", file=sys.stderr)
     except BrokenPipeError:
         raise
     except OSError as error:
+        note_error(error)
         print(
             f"transmedseg {name}: Expected to read and write files, found: {error}; check the "
             "path, its rights and the free space.",
             file=sys.stderr,
         )
+    except Exception as error:
+        note_error(error)
+        raise
     return USAGE_ERROR
 
 

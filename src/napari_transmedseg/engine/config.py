@@ -63,7 +63,7 @@ class TrainingConfig:
     """Decay λ of the teacher's moving average. None: the preset's (paper: 0.99)."""
     device: Device = "auto"
     """Where to train; `auto` takes CUDA, then MPS, then the CPU."""
-    threads: Annotated[int, Ge(0)] = 0
+    threads: Annotated[int, Ge(0), Le(1024)] = 0
     """CPU threads for training; 0: all cores (the widget leaves one free)."""
     seed: Annotated[int, Ge(0)] = 0
     """Seed of everything random in the run."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from napari_transmedseg.engine.channels import require_same_channels
+from napari_transmedseg.engine.checkpoint import load_model
 from napari_transmedseg.engine.images import ImageStore
 from napari_transmedseg.engine.oversight import held_out_dice
 from napari_transmedseg.engine.plan import TrainingPlan
@@ -43,7 +44,7 @@ def keep_previous(
 ) -> None:
     """Let the model of the run that this one starts from compete on today's held-out images."""
     model = build_plan_network(plan).to(plan.device).eval()
-    model.load_state_dict(weights)
+    load_model(model, weights)
     dice = held_out_dice(model, store, plan)
     if not math.isnan(dice):
         state.kept.offer(model, dice, step=0, progress=0.0)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from napari_transmedseg.engine.channels import require_channels
-from napari_transmedseg.engine.checkpoint import load_checkpoint, plan_of
+from napari_transmedseg.engine.checkpoint import load_checkpoint, load_model, plan_of
 from napari_transmedseg.engine.forward import run_network
 from napari_transmedseg.engine.machine import resolve_device
 from napari_transmedseg.engine.plan import TrainingPlan
@@ -238,7 +238,7 @@ def load_predictor(
     if resolved != "cuda":
         plan = replace(plan, precision="float32")
     network = build_plan_network(plan).to(resolved)
-    network.load_state_dict(content["model"])
+    load_model(network, content["model"])
     return Predictor(network, plan, flips=flips)
 
 

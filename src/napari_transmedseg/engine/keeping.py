@@ -26,9 +26,12 @@ class KeptModel:
     step: int = 0
     progress: float = 0.0
     """Progress of the run at which they were offered."""
+    offered: float = 0.0
+    """Progress at the last offer, taken or not."""
 
     def offer(self, model: nn.Module, dice: float, step: int, progress: float) -> bool:
         """Keep a model unless the kept one is better on held-out images; say whether it is."""
+        self.offered = progress
         if self.weights and self.dice > dice:
             return False
         self.weights = copy.deepcopy(model.state_dict())
@@ -37,7 +40,8 @@ class KeptModel:
 
     def state(self) -> dict[str, Any]:
         """Plain values for the checkpoint; the weights are kept there as the model."""
-        return {"dice": self.dice, "step": self.step, "progress": self.progress}
+        values = ("dice", "step", "progress", "offered")
+        return {name: getattr(self, name) for name in values}
 
 
 def has_stalled(kept: KeptModel, progress: float, since: float = 0.0) -> bool:

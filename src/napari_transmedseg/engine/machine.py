@@ -1,6 +1,8 @@
 """What the machine offers: devices, cores, free memory."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -47,3 +49,14 @@ def free_memory_bytes(device: str) -> float:
     except OSError:
         pass
     return 4 * 1024.0**3
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Use `count` CPU threads while the block runs."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -85,6 +85,7 @@ class PseudoLabelBank:
         """What a run needs to go on exactly: the kept volumes with their pseudo-labels."""
         rows = self._kept_rows()
         return {
+            "cohort": self._cohort(),
             "places": list(self._places),
             "next": self._next,
             "credit": self._credit,
@@ -94,7 +95,12 @@ class PseudoLabelBank:
         }
 
     def load_state_dict(self, content: dict[str, Any]) -> None:
-        """Go on where `state_dict` was taken, on the same cohort and seed."""
+        """Go on where `state_dict` was taken.
+
+        With another cohort or annotation since, places mean other volumes: it begins anew then.
+        """
+        if content.get("cohort", self._cohort()) != self._cohort():
+            return
         self._places.clear()
         self._places.extend(content["places"])
         self._next, self._credit = content["next"], content["credit"]
@@ -102,6 +108,10 @@ class PseudoLabelBank:
         rows = self._kept_rows()
         self.label_NHW[rows] = content["label"].to(self.label_NHW.device)
         self.weight_NHW[rows] = content["weight"].to(self.weight_NHW.device)
+
+    def _cohort(self) -> list[list[int]]:
+        """First slice and number of slices of each volume, in order."""
+        return [[int(rows[0]), len(rows)] for rows in self._order]
 
     def _kept_rows(self) -> Tensor:
         """Slices of the kept volumes; a volume that was labeled twice counts once."""

@@ -50,6 +50,8 @@ class TrainingState:
     """(C,) running share of unlabeled voxels predicted as each class; NaN before the first."""
     finite: Tensor
     """Bool scalar: no loss was NaN or infinite so far."""
+    saved_step: int | None = None
+    """Step of the last checkpoint; None before the first."""
     told_of_time: bool = False
     """Whether a person was told that the budget is too short to learn from unlabeled images."""
     bank: "PseudoLabelBank | None" = None

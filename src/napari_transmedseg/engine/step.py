@@ -57,7 +57,7 @@ def train_step(
     Raises
     ------
     TrainingError
-        When the loss is not a number; the weights are untouched then.
+        When the loss or a gradient is not a number; the weights are untouched then.
     """
     if state.phase != "self-training":
         labeled = sampler.labeled(plan.recipe.batch_size)
@@ -112,11 +112,11 @@ def _update(
 ) -> dict[str, Tensor]:
     """Backward pass, optimizer, teacher, counters; gives the terms and their sum, detached."""
     total = torch.stack(list(losses.values())).sum()
-    _require_finite(state, plan, total)
     for group in state.optimizer.param_groups:
         group["lr"] = scheduled_rate(plan.recipe, progress, state.step)
     state.optimizer.zero_grad()
     state.scaler.scale(total).backward()
+    _require_finite(state, plan, total.detach())
     state.scaler.step(state.optimizer)
     state.scaler.update()
     decay = early_decay(plan.recipe.ema_decay, state.averaged_steps)
@@ -129,19 +129,28 @@ def _update(
 
 def _require_finite(state: TrainingState, plan: TrainingPlan, total: Tensor) -> None:
     """Stop before weights are spoilt; on CUDA the optimizer skips and the next report stops."""
+    finite = torch.isfinite(total)
+    if plan.precision != "float16":  # there the scaler looks at the gradients
+        weights = (w for group in state.optimizer.param_groups for w in group["params"])
+        norms = torch._foreach_norm([w.grad for w in weights if w.grad is not None])
+        finite = finite & torch.isfinite(torch.stack(norms).sum())
     if plan.device == "cuda":
-        state.finite = state.finite & torch.isfinite(total.detach())
-        if plan.precision != "float16":  # there the scaler does it
+        state.finite = state.finite & finite
+        if plan.precision != "float16":
             state.optimizer.found_inf = (~state.finite).float()  # type: ignore[attr-defined]
-    elif not bool(torch.isfinite(total)):
-        raise not_finite(state.step)
+    elif not bool(finite):
+        raise not_finite(state)
 
 
-def not_finite(step: int) -> TrainingError:
-    """The error of a loss that is no number."""
+def not_finite(state: TrainingState) -> TrainingError:
+    """The error of a loss or a gradient that is no number."""
+    kept = "no model was kept yet" if state.saved_step is None else (
+        f"the model of step {state.saved_step} is kept"
+    )  # fmt: skip
     return TrainingError(
-        f"Expected a finite loss, found none at step {step}; the weights were kept. Resume from "
-        "the last checkpoint, or check the images for extreme values."
+        f"Expected a finite loss, found none at step {state.step}, so training stopped and {kept}; "
+        "check the images for extreme values or set 'clip_low' and 'clip_high' around the tissue, "
+        "then train again."
     )
 
 

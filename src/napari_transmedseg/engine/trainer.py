@@ -1,16 +1,15 @@
 """The training loop: a generator of frozen events, steered by a `TrainingControl`."""
 
-import copy
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from napari_transmedseg.engine.calibration import calibrate, spread_batches
+from napari_transmedseg.engine.calibration import calibrated_copy
 from napari_transmedseg.engine.cases import TrainingCase
 from napari_transmedseg.engine.checkpoint import (
     LAST,
@@ -20,6 +19,7 @@ from napari_transmedseg.engine.checkpoint import (
     restore_learned,
     save_checkpoint,
 )
+from napari_transmedseg.engine.clock import RunClock
 from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.engine.continuing import adopt_plan, keep_previous
 from napari_transmedseg.engine.control import TrainingControl
@@ -31,19 +31,28 @@ from napari_transmedseg.engine.events import (
     StepReport,
     StopReason,
     TrainingEvent,
-    TrainingFinished,
-    TrainingStarted,
 )
-from napari_transmedseg.engine.images import ImageStore, build_store
+from napari_transmedseg.engine.images import ImageStore
 from napari_transmedseg.engine.inference import Predictor
 from napari_transmedseg.engine.keeping import has_stalled
+from napari_transmedseg.engine.machine import cpu_threads
 from napari_transmedseg.engine.memory import used_memory_mib
 from napari_transmedseg.engine.oversight import CHECK_EVERY, held_out_dice, oversee
 from napari_transmedseg.engine.plan import TrainingPlan, plan_training, supervised_plan
+from napari_transmedseg.engine.recovery import (
+    free_memory,
+    is_healthy,
+    out_of_memory,
+    smaller_batch,
+    smaller_batch_sentence,
+    store_that_fits,
+)
+from napari_transmedseg.engine.run_events import finished, started
 from napari_transmedseg.engine.sampling import Sampler
 from napari_transmedseg.engine.schedules import Budget
 from napari_transmedseg.engine.state import TrainingState, make_state
 from napari_transmedseg.engine.step import not_finite, train_step
+from napari_transmedseg.errors import TrainingError, is_out_of_memory
 
 _PAUSE_POLL_S = 0.2
 _OFFER_EVERY = 0.05
@@ -63,6 +72,9 @@ def fit(
     warm_start_from: Path | None = None,
 ) -> Iterator[TrainingEvent]:
     """Train on a cohort, yielding events until the budget is spent or a stop is requested.
+
+    Images and annotation are taken in before the first event; what changes afterwards, on disk
+    too, counts from the next call.
 
     Parameters
     ----------
@@ -91,24 +103,43 @@ def fit(
     ConfigError, PlanError
         Before the first event, when nothing can be trained.
     TrainingError
-        When the loss stops being a number or a checkpoint does not fit.
+        When the loss stops being a number, memory does not suffice for the smallest batch, the
+        last model cannot be written, or a checkpoint does not fit.
     """
     begin = time.monotonic()
     control = control or TrainingControl()
     plan = plan_training(config, cases, class_names, slice_axis)
+    try:
+        yield from _fit(
+            begin, plan, cases, config, control,
+            folder=folder, run_id=run_id, resume_from=resume_from, warm_start_from=warm_start_from,
+        )  # fmt: skip
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise out_of_memory(plan) from error
+
+
+def _fit(
+    begin: float,
+    plan: TrainingPlan,
+    cases: Sequence[TrainingCase],
+    config: TrainingConfig,
+    control: TrainingControl,
+    *,
+    folder: Path | None,
+    run_id: str,
+    resume_from: Path | None,
+    warm_start_from: Path | None,
+) -> Iterator[TrainingEvent]:
+    """Prepare, and train."""
     previous = resume_from or warm_start_from
     content = None if previous is None else load_checkpoint(previous, plan.device)
     if content is not None:
         plan = adopt_plan(plan, plan_of(content), resumed=resume_from is not None)
-    with _threads(plan.threads):
+    with cpu_threads(plan.threads):
         cache = None if folder is None else folder / "cache" / "images.bin"
-        store = build_store(
-            cases,
-            plan,
-            validation_share=config.validation_share,
-            seed=config.seed,
-            cache=cache,
-        )
+        plan, store = store_that_fits(cases, plan, config, cache)
         if len(store.unlabeled_U) == 0:
             plan = supervised_plan(plan)
         num_slices = store.num_images * store.slices_per_image
@@ -118,7 +149,8 @@ def fit(
         elif content is not None:
             restore_learned(state, content)
             keep_previous(state, content["model"], store, plan)
-        yield _started(plan, store, state, run_id)
+        content = None  # else twice in memory for the whole run
+        yield started(plan, store, state, run_id)
         loop = _Loop(config, plan, store, state, folder, control)
         if resume_from is None:
             state.elapsed_s = time.monotonic() - begin
@@ -157,8 +189,9 @@ class _Loop:
         self.steps_summed = 0
         self.entropy = 0.0
         self.rate = 0.0
-        self.last_offer = 0.0
-        self.last_report = self.last_overlay = self.last_checkpoint = self._now = time.monotonic()
+        self.clock = RunClock()
+        self.last_report = self.last_overlay = self.last_checkpoint = self.clock.now
+        self.left_out: set[str] = set()
 
     def run(self) -> Iterator[TrainingEvent]:
         """Step until the budget is spent or a stop is requested; save; say how it ended."""
@@ -174,33 +207,76 @@ class _Loop:
             if self.config.early_stop and self._has_stalled(progress):
                 reason = "early"
                 break
-            self._add(train_step(self.state, self.plan, self.sampler, progress))
+            yield from self._step(progress)
             self._tick()
             yield from self._after_step()
         self._tick()
         yield from self._report()
-        yield from self._save()
-        yield self._finished(reason)
+        yield from self._save(last=True)
+        yield finished(self.plan, self.state, reason)
+
+    def _step(self, progress: float) -> Iterator[TrainingEvent]:
+        """One step; where memory runs out, again with half the batch."""
+        while not self._fits(progress):
+            free_memory(self.state)
+            smaller = smaller_batch(self.plan)
+            if smaller is None:
+                yield from self._save(last=True)
+                raise out_of_memory(self.plan, self.state)
+            self.plan = smaller
+            yield Notice(step=self.state.step, sentence=smaller_batch_sentence(smaller))
+
+    def _fits(self, progress: float) -> bool:
+        """Take one step; False where memory ran out."""
+        try:
+            self._add(train_step(self.state, self.plan, self.sampler, progress))
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return False
+        return True
 
     def _after_step(self) -> Iterator[TrainingEvent]:
-        if self._now - self.last_report >= self.config.event_interval_s:
+        now = self.clock.now
+        if slept := self.clock.take_sleep():
+            self.last_report = now
+            sentence = f"The computer slept for {slept / 60:.0f} min; that time is not counted."
+            yield Notice(step=self.state.step, sentence=sentence)
+        if now - self.last_report >= self.config.event_interval_s:
             yield from self._report()
         if self.state.step % CHECK_EVERY == 0:
-            for event in oversee(self.state, self.store, self.plan, self._progress(), self.entropy):
-                if isinstance(event, DiceReport) and self.store.held_out_decides:
-                    self._offer_now_and_then()
-                yield event
-        if self._now - self.last_overlay >= self.config.overlay_interval_s:
-            self.last_overlay = self._now
-            yield from self._overlay()
-        if self._now - self.last_checkpoint >= self.config.checkpoint_interval_s:
-            yield from self._save()
+            yield from self._if_memory_allows("measuring the model", self._look())
+        if now - self.last_overlay >= self.config.overlay_interval_s:
+            self.last_overlay = now
+            yield from self._if_memory_allows("predicting the slice on screen", self._overlay())
+        if now - self.last_checkpoint >= self.config.checkpoint_interval_s:
+            yield from self._if_memory_allows("keeping the model", self._save())
+
+    def _look(self) -> Iterator[TrainingEvent]:
+        for event in oversee(self.state, self.store, self.plan, self._progress(), self.entropy):
+            if isinstance(event, DiceReport) and self.store.held_out_decides:
+                self._offer_now_and_then()
+            yield event
+
+    def _if_memory_allows(
+        self, what: str, events: Iterator[TrainingEvent]
+    ) -> Iterator[TrainingEvent]:
+        """Pass on the events of what training can do without, once or twice; say so once."""
+        try:
+            yield from events
+            return
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+        free_memory(self.state)
+        if what not in self.left_out:
+            self.left_out.add(what)
+            sentence = f"Memory ran out while {what}: it was left out, and training goes on."
+            yield Notice(step=self.state.step, sentence=sentence)
 
     def _tick(self) -> None:
         """Add the time since the last look at the clock to the run's own time."""
-        now = time.monotonic()
-        self.state.elapsed_s += now - self._now
-        self._now = now
+        self.state.elapsed_s += self.clock.tick()
 
     def _progress(self) -> float:
         return self.budget.progress(self.state.step, self.state.elapsed_s)
@@ -222,7 +298,8 @@ class _Loop:
             if self.control.watched != shown:  # the model stands still, only the view moves
                 shown = self.control.watched
                 yield from self._overlay()
-        self._now = self.last_report = time.monotonic()
+        self.clock.skip()
+        self.last_report = self.clock.now
         if not self.control.stop_requested:
             yield Notice(step=self.state.step, sentence="Training goes on.")
 
@@ -237,13 +314,13 @@ class _Loop:
         if self.steps_summed == 0:
             return
         if not bool(self.state.finite):
-            raise not_finite(self.state.step)
+            raise not_finite(self.state)
         means = {name: float(value) / self.counts[name] for name, value in self.sums.items()}
         share = means.pop("pseudo_label_share", 0.0)
         self.entropy = means.pop("entropy", 0.0)
-        rate = self.steps_summed / max(1e-6, self._now - self.last_report)
+        rate = self.steps_summed / max(1e-6, self.clock.now - self.last_report)
         self.rate = rate if self.rate == 0 else 0.8 * self.rate + 0.2 * rate
-        self.sums, self.steps_summed, self.last_report = {}, 0, self._now
+        self.sums, self.steps_summed, self.last_report = {}, 0, self.clock.now
         self.counts.clear()
         yield StepReport(
             step=self.state.step,
@@ -279,77 +356,42 @@ class _Loop:
             uncertainty_YX=uncertainty,
         )
 
-    def _save(self) -> Iterator[CheckpointSaved]:
-        self.last_checkpoint = self._now
+    def _save(self, *, last: bool = False) -> Iterator[CheckpointSaved | Notice]:
+        """Write the checkpoint; a full disk ends the run only where it is the last one.
+
+        Where held-out images choose the model, only its own schedule offers one: when a checkpoint
+        is due hangs on the clock, and a run that goes on must choose as if it had never stopped.
+        """
+        self.last_checkpoint = self.clock.now
         if self.checkpoint is None:
             return
-        self._offer_model()
-        save_checkpoint(self.checkpoint, self.state, self.plan)
+        if not is_healthy(self.state):
+            raise not_finite(self.state)
+        if last or not self.store.held_out_decides:
+            self._offer_model()
+        elif not self.state.kept.weights:
+            model = calibrated_copy(self.state.teacher, self.store, self.plan)
+            self.state.kept.weights = model.state_dict()
+        try:
+            save_checkpoint(self.checkpoint, self.state, self.plan)
+        except TrainingError:
+            if last:
+                raise
+            sentence = (
+                "The checkpoint could not be written, so the one before is kept and training goes "
+                "on; free some space on the disk of the project."
+            )
+            yield Notice(step=self.state.step, sentence=sentence)
+            return
         yield CheckpointSaved(step=self.state.step, path=self.checkpoint)
 
     def _offer_now_and_then(self) -> None:
         """Measuring a model takes as long as some ten steps: not at every look."""
-        if self._progress() - self.last_offer >= _OFFER_EVERY:
+        if self._progress() - self.state.kept.offered >= _OFFER_EVERY:
             self._offer_model()
 
     def _offer_model(self) -> None:
         """Keep the teacher, unless the kept model is better on held-out images."""
-        self.last_offer = self._progress()
-        model = copy.deepcopy(self.state.teacher)
-        images = 8 * self.plan.recipe.calibration_images
-        calibrate(model, spread_batches(self.store, images, self.plan.device))
+        model = calibrated_copy(self.state.teacher, self.store, self.plan)
         dice = held_out_dice(model, self.store, self.plan)
         self.state.kept.offer(model, dice, self.state.step, self._progress())
-
-    def _finished(self, reason: StopReason) -> TrainingFinished:
-        state = self.state
-        how = {
-            "budget": "The budget is spent",
-            "stopped": "Stopped on request",
-            "early": "Dice on the held-out slices no longer rises",
-        }[reason]
-        share = f"{state.self_training_steps} of {state.step} steps learned from unlabeled slices"
-        if self.plan.method == "supervised":
-            share = f"{state.step} steps, all of them supervised"
-        return TrainingFinished(
-            step=state.step,
-            reason=reason,
-            elapsed_s=state.elapsed_s,
-            self_training_steps=state.self_training_steps,
-            sentence=f"{how}: {share}.",
-        )
-
-
-def _started(
-    plan: TrainingPlan, store: ImageStore, state: TrainingState, run_id: str
-) -> TrainingStarted:
-    parameters = sum(weight.numel() for weight in state.student.parameters())
-    return TrainingStarted(
-        run_id=run_id,
-        device=plan.device,
-        network=f"{plan.network} {plan.dims}-D, {parameters / 1e6:.2f} million weights",
-        num_labeled_slices=store.num_labeled_slices,
-        num_unlabeled_slices=store.num_unlabeled_slices,
-        notes=(_seen(plan), *plan.notes),
-    )
-
-
-def _seen(plan: TrainingPlan) -> str:
-    space = plan.space
-    spacing = "×".join(f"{value:.2f}" for value in space.spacing_mm)
-    size = "×".join(map(str, space.size))
-    if plan.dims == 2:
-        return f"Slices are seen as {size} pixels of {spacing} mm."
-    parts = f", in patches of {'×'.join(map(str, space.patch))}" if space.patch else ""
-    return f"Volumes are seen as {size} voxels of {spacing} mm{parts}."
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Use `count` CPU threads while training."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -43,7 +43,7 @@ class AnnotationSummary:
 
 def annotate_from_labels(
     project: Project,
-    labels: Path | str,
+    labels: Path | str | Mapping[str, Path],
     *,
     num_cases: int | None = None,
     slices_per_case: int | None = None,
@@ -55,6 +55,7 @@ def annotate_from_labels(
     names: Path | str | None = None,
     resample: bool = False,
     overlap: OverlapRule | None = None,
+    allow_unused: bool = False,
 ) -> AnnotationSummary:
     """Take label maps, paired by case id, as annotation of a project.
 
@@ -63,7 +64,7 @@ def annotate_from_labels(
     Parameters
     ----------
     labels
-        Folder of label maps, or one file.
+        Folder of label maps, or one file; or label maps by the ids of their cases.
     num_cases
         How many cases, drawn by the seed among those with a label map; None: all.
     slices_per_case
@@ -86,6 +87,8 @@ def annotate_from_labels(
     overlap
         Which segment wins where several claim a voxel; how many voxels that were is then told.
         Without, such files are refused.
+    allow_unused
+        Whether the mapping may name what some of the label maps do not hold.
 
     Raises
     ------
@@ -94,7 +97,11 @@ def annotate_from_labels(
     """
     images = [path for case in project.cases for path in project.image_paths(case.case_id)]
     ids = [case.case_id for case in project.cases]
-    pairing = pair_label_maps(Path(labels), ids, pattern=pattern, images=images)
+    pairing = (
+        Pairing(found=dict(labels))
+        if isinstance(labels, Mapping)
+        else pair_label_maps(Path(labels), ids, pattern=pattern, images=images)
+    )
     found = pairing.found
     reader = _LabelReader(
         project=project,
@@ -102,6 +109,7 @@ def annotate_from_labels(
         table=None if names is None else read_label_table(Path(names)),
         resample=resample,
         overlap=overlap,
+        allow_unused=allow_unused,
     )
     planned = tuple(
         AnnotatedCase(
@@ -137,6 +145,7 @@ class _LabelReader:
     table: tuple[dict[int, str], dict[int, str]] | None
     resample: bool
     overlap: OverlapRule | None
+    allow_unused: bool
 
     def read(self, case: AnnotatedCase) -> tuple[LabelMap, list[str]]:
         """Label map on the image's grid in the project's classes, and what to know about it."""
@@ -144,7 +153,10 @@ class _LabelReader:
         notes = [f"{case.case_id}: {note}" for note in label_map.notes]
         if self.table is not None:
             label_map = dataclasses.replace(label_map, names=self.table[0])
-        mapped = map_classes(label_map, self.project.class_names, self.mapping, str(case.source))
+        mapped = map_classes(
+            label_map, self.project.class_names, self.mapping, str(case.source),
+            allow_unused=self.allow_unused,
+        )  # fmt: skip
         image, name = self.project.geometry(case.case_id), f"the image of {case.case_id}"
         sparse = is_segmentation(case.source)
         try:

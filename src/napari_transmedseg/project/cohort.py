@@ -243,12 +243,28 @@ class Cohort:
         """Names by value."""
         return {item.value: item.name for item in self.classes}
 
+    @property
+    def ordered_classes(self) -> tuple[SegmentationClass, ...]:
+        """Classes in the order in which a person wants to see them."""
+        order = self._content.class_order or range(1, len(self.classes) + 1)
+        return tuple(self.classes[value - 1] for value in order)
+
+    def move_class(self, value: int, place: int) -> None:
+        """Show a class at another place, from 0; its value and its voxels stay."""
+        moved = self._class(value)
+        order = [item.value for item in self.ordered_classes if item is not moved]
+        order.insert(place, value)
+        self._update(class_order=tuple(order))
+        self.classes_changed.emit()
+
     def add_class(self, name: str, color: str | None = None) -> SegmentationClass:
         """Add a class; its value is the next number."""
         value = len(self.classes) + 1
         check_class_names([*self.class_names.values(), name])
         added = case_files.make_class(value, name, color or default_color(value))
-        self._set_classes((*self.classes, added))
+        order = self._content.class_order
+        self._update(classes=(*self.classes, added), class_order=(*order, value) if order else ())
+        self.classes_changed.emit()
         return added
 
     def rename_class(self, value: int, name: str) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
-from napari_transmedseg.engine.events import TrainingEvent
 from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.project.history import TrainingHistory
 from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.recorded import events_of
 from napari_transmedseg.project.training import check_model_fits
 
-_EVENTS: dict[str, Any] = {kind.__name__: kind for kind in get_args(TrainingEvent)}
+__all__ = ["Continuation", "continuation_of", "events_of", "history_of"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,19 +51,6 @@ def history_of(project: Project, run_id: str) -> TrainingHistory:
     return history
 
 
-def events_of(rows: Iterable[dict[str, Any]]) -> Iterator[TrainingEvent]:
-    """Events of the rows of a `metrics.jsonl`; rows of another version are left out."""
-    for row in rows:
-        kind = _EVENTS.get(str(row.get("event")))
-        if kind is None:
-            continue
-        names = {field.name for field in dataclasses.fields(kind)}
-        try:
-            yield kind(**{key: _number(value) for key, value in row.items() if key in names})
-        except TypeError:
-            continue
-
-
 def _line_of(project: Project, run_id: str) -> list[str]:
     """The runs from the first to this one, each started from the one before."""
     known = {run.run_id: run for run in project.runs}
@@ -80,12 +65,3 @@ def _last_sitting(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows since the run was started or resumed for the last time."""
     starts = [i for i, row in enumerate(rows) if row.get("event") == "TrainingStarted"]
     return rows[starts[-1] :] if starts else rows
-
-
-def _number(value: Any) -> Any:
-    """NaN again for what JSON could not carry."""
-    if value is None:
-        return float("nan")
-    if isinstance(value, dict):
-        return {key: _number(item) for key, item in value.items()}
-    return value

@@ -97,12 +97,16 @@ def find_sources(
     return [frame for source in sources for frame in _frames_of(source, options)]
 
 
-def series_left_out(paths: Iterable[str | Path]) -> list[str]:
-    """Say which DICOM series of folders and files cannot be opened, and why."""
+def series_below(paths: Iterable[str | Path]) -> list[DicomSeries]:
+    """DICOM series of folders and files, those too that cannot be opened."""
     given = [Path(path) for path in paths]
     slices = [path for path in given if _is_dicom_file(path)]
-    found = _series_of([path for path in given if path.is_dir()], slices)
-    return [series.problem for series in found if series.problem]
+    return _series_of([path for path in given if path.is_dir()], slices)
+
+
+def series_left_out(paths: Iterable[str | Path]) -> list[str]:
+    """Say which DICOM series of folders and files cannot be opened, and why."""
+    return [series.problem for series in series_below(paths) if series.problem]
 
 
 def labels_left_out(paths: Iterable[str | Path]) -> list[Path]:

@@ -36,7 +36,12 @@ def parse_mapping(pairs: tuple[str, ...]) -> dict[str, str]:
 
 
 def map_classes(
-    label_map: LabelMap, classes: Mapping[int, str], mapping: Mapping[str, str], what: str
+    label_map: LabelMap,
+    classes: Mapping[int, str],
+    mapping: Mapping[str, str],
+    what: str,
+    *,
+    allow_unused: bool = False,
 ) -> LabelMap:
     """Give each value of a label map the project's class.
 
@@ -55,6 +60,8 @@ def map_classes(
         `unknown` (nothing is said of these voxels).
     what
         Name of the label map for errors.
+    allow_unused
+        Whether the mapping may name what this label map does not hold, because it is one of many.
 
     Raises
     ------
@@ -62,7 +69,8 @@ def map_classes(
         If a value has no class, or the mapping names none of either side.
     """
     present = [int(value) for value in np.unique(label_map.array) if value]
-    _refuse_stray_sources(mapping, label_map, present, what)
+    if not allow_unused:
+        _refuse_stray_sources(mapping, label_map, present, what)
     targets = {value: _target(value, label_map, classes, mapping) for value in present}
     lost = [value for value, target in targets.items() if target is None]
     if lost and not _every_class_by_name(label_map, classes, mapping):
@@ -80,6 +88,13 @@ def map_classes(
     )
 
 
+def suggested_class(value: int, name: str, classes: Mapping[int, str]) -> int | None:
+    """Class that a value of a label map is taken for when nobody says otherwise; None: none."""
+    if not _UNTOLD.fullmatch(name.strip()):
+        return next((key for key, own in classes.items() if _same(own, name)), None)
+    return value if value in classes else None
+
+
 def _target(
     value: int, label_map: LabelMap, classes: Mapping[int, str], mapping: Mapping[str, str]
 ) -> int | str | None:
@@ -88,9 +103,7 @@ def _target(
     chosen = mapping.get(str(value), mapping.get(name))
     if chosen is not None:
         return _class_called(chosen, classes)
-    if not _UNTOLD.fullmatch(name.strip()):
-        return next((key for key, own in classes.items() if _same(own, name)), None)
-    return value if value in classes else None
+    return suggested_class(value, name, classes)
 
 
 def _class_called(text: str, classes: Mapping[int, str]) -> int | str:

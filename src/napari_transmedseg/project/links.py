@@ -20,7 +20,7 @@ from napari_transmedseg.project.schema import Case, Channel
 
 FOLDER_VARIABLE = "TRANSMEDSEG_DATA"
 FILE_NAME = "linked-files.txt"
-OWN_FOLDERS = ("annotations", "predictions", "runs", "snapshots")
+OWN_FOLDERS = ("annotations", "predictions", "runs", "snapshots", "backups")
 """Folders of a project that are written to."""
 
 _linked_now: set[str] = set()

@@ -14,6 +14,7 @@ from napari_transmedseg.imaging.io import open_image, read_labels, write_labels
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project import case_files
 from napari_transmedseg.project.channel_files import require_present
+from napari_transmedseg.project.curating import CuratedCohort
 from napari_transmedseg.project.image_sources import ImageSource
 from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
 from napari_transmedseg.project.links import check_links, remember_cases
@@ -24,6 +25,7 @@ from napari_transmedseg.project.opening import (
     newer_version,
     read_description,
 )
+from napari_transmedseg.project.replacing import finish_replacing, require_finished
 from napari_transmedseg.project.restoring import RestorableCohort
 from napari_transmedseg.project.schema import (
     PROJECT_FILE,
@@ -39,7 +41,7 @@ __all__ = ["Case", "Plane", "Project", "SegmentationClass"]
 Plane = Literal["auto", "axial", "coronal", "sagittal"]
 
 
-class Project(RestorableCohort):
+class Project(CuratedCohort, RestorableCohort):
     """Cohort, annotation and runs in one folder. Change it on one thread only.
 
     Human annotation (`annotations/`) and predictions (`predictions/`) never share a file.
@@ -147,6 +149,7 @@ class Project(RestorableCohort):
         content, notices = read_description(folder)
         check_links(content.cases, folder, trust=trust_links)
         if read_only or is_newer(content):
+            require_finished(folder)
             project = cls(folder, content, None)
             if is_newer(content):
                 project._obstacle = ProjectError(newer_version(folder, content))
@@ -154,6 +157,7 @@ class Project(RestorableCohort):
             return project
         lock = ProjectLock(folder, take_over=take_over)
         try:
+            finish_replacing(folder)
             content, notices = read_description(folder)
             changed = bring_up_to_date(folder, content)
             project = cls(folder, content, lock)
@@ -214,9 +218,14 @@ class Project(RestorableCohort):
         return path
 
     def prediction(self, case_id: str, run_id: str | None = None) -> LabelMap | None:
-        """Read what a run predicted; without an id the latest that did and is not discarded."""
+        """Read what a run predicted; without an id the latest that did and is not discarded.
+
+        Predictions from before a class was removed mean other classes, and are left out.
+        """
         runs = [self.run(run_id)] if run_id is not None else list(reversed(self.runs))
         for run in runs:
+            if run.outdated:
+                continue
             path = self.prediction_path(run.run_id, case_id)
             if path.exists() and (run_id is not None or not run.is_discarded):
                 geometry = self.geometry(case_id)

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
 import os
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.engine.events import SlicePrediction, TrainingEvent
 from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.imaging.atomic import write_bytes
-from napari_transmedseg.project.json_file import parse_json, read_json
+from napari_transmedseg.project.json_file import read_json
+from napari_transmedseg.project.logs import run_log
+from napari_transmedseg.project.recorded import event_of
+from napari_transmedseg.project.rows import Rows, read_rows
 
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
+OUTDATED = "outdated"
 _MAX_CONFIG_BYTES = 2**20
+_KINDS: dict[str, Any] = {
+    "config": dict,
+    "classes": list,
+    "slice_axis": int,
+    "hardware": dict,
+    "versions": dict,
+    "warm_start": (str, type(None)),
+}
 _LIBRARIES = ("napari-transmedseg", "torch", "monai", "numpy", "nibabel", "SimpleITK", "scipy")
 
 
@@ -88,8 +102,9 @@ class Run:
         """
         stored: Any = self.details().get("config")
         try:
-            return TrainingConfig(**stored)
-        except TypeError as error:
+            given = dataclasses.asdict(TrainingConfig(**stored))
+            return TypeAdapter(TrainingConfig).validate_python(given)
+        except (TypeError, ValidationError) as error:
             raise ProjectError(
                 f"Expected the settings of this program's training in {self._config_path}, found "
                 f"others ({error}); start a new run."
@@ -109,12 +124,25 @@ class Run:
                 f"Expected the settings of {self.run_id} in {self._config_path}, found something "
                 "else; start a new run."
             )
+        for name, kind in _KINDS.items():
+            if name in content and not isinstance(content[name], kind):
+                raise ProjectError(
+                    f"Expected '{name}' as this program writes it in {self._config_path}, found "
+                    "something else; start a new run."
+                )
         return content
 
     def write_details(self, content: Mapping[str, Any]) -> None:
         """Replace `config.json`."""
         text = json.dumps(_plain(content), indent=2)
         write_bytes(self._config_path, text.encode() + b"\n")
+
+    @property
+    def outdated(self) -> str:
+        """Why its predictions mean other classes than the project's; empty where they do not."""
+        with contextlib.suppress(ProjectError):
+            return str(self.details().get(OUTDATED, ""))
+        return ""
 
     @property
     def checkpoint(self) -> Path | None:
@@ -150,33 +178,45 @@ class Run:
         return self.checkpoint
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Read the recorded events in order; lines that a crash broke are left out."""
-        path = self.folder / METRICS_FILE
-        if not path.exists():
-            return []
-        rows = []
-        for line in path.read_bytes().splitlines():
-            try:
-                row = parse_json(line)
-            except ValueError:
-                continue
-            if isinstance(row, dict) and isinstance(row.get("event"), str):
-                rows.append(row)
-        return rows
+        """Read the recorded events in order; lines that are none, or cut short, are left out.
 
-    def record(self, events: Iterable[TrainingEvent]) -> Iterator[TrainingEvent]:
-        """Write each event to `metrics.jsonl` and pass it on.
-
-        Predicted slices are passed on but not written. Closing this iterator closes `events`.
+        Raises
+        ------
+        ProjectError
+            If the file cannot be read.
         """
-        with (self.folder / METRICS_FILE).open("ab+") as file:
-            _end_cut_line(file)
+        path = self.folder / METRICS_FILE
+        try:
+            rows = read_rows(path) if path.exists() else ()
+            return [row for row in rows if event_of(row) is not None]
+        except OSError as error:
+            raise ProjectError(
+                f"Expected to read {path}, found that it is not possible "
+                f"({(error.strerror or 'no access').lower()}); ask for access to the folder."
+            ) from error
+
+    def record(
+        self, events: Iterable[TrainingEvent], case_ids: Sequence[str] = ()
+    ) -> Iterator[TrainingEvent]:
+        """Write each event to `metrics.jsonl`, some to the log, and pass it on.
+
+        Predicted slices are passed on but not written. Rows that a full disk refuses are written
+        with the next ones: a training does not end for its curves. Closing this iterator closes
+        `events`.
+
+        Parameters
+        ----------
+        events
+            Of a training.
+        case_ids
+            Of the project; the log shows them as numbers.
+        """
+        with Rows(self.folder / METRICS_FILE) as rows, run_log(self.folder, case_ids) as log:
             try:
                 for event in events:
                     if not isinstance(event, SlicePrediction):
-                        row = {"time": _now(), **event_as_dict(event, self.folder)}
-                        file.write(json.dumps(row).encode() + b"\n")
-                        file.flush()
+                        rows.add({"time": _now(), **event_as_dict(event, self.folder)})
+                        log.note(event)
                     yield event
             finally:
                 close = getattr(events, "close", None)
@@ -236,14 +276,6 @@ def _plain(value: Any, base: Path | None = None) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def _end_cut_line(file: Any) -> None:
-    """Begin on a new line where a crash cut the last one short."""
-    if file.tell() > 0:
-        file.seek(-1, os.SEEK_END)
-        if file.read(1) != b"\n":
-            file.write(b"\n")
 
 
 def _now() -> str:

@@ -28,10 +28,12 @@ SCHEMA_VERSION = 3
 MAX_CLASSES = 255
 
 _PALETTE = (
-    "#e6194b", "#3cb44b", "#4363d8", "#ffe119", "#f58231", "#911eb4", "#46f0f0", "#f032e6",
-    "#bcf60c", "#fabebe", "#008080", "#e6beff", "#9a6324", "#fffac8", "#800000", "#aaffc3",
-    "#808000", "#ffd8b1", "#000075", "#808080",
+    "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7", "#d55e00", "#0072b2",
+    "#9933ff", "#ccffcc", "#990066", "#cc0033", "#00ffff", "#99cc66", "#0000ff", "#cc66ff",
+    "#ff3366", "#99ff99", "#ffaabb",
 )  # fmt: skip
+"""Colours that the colour-blind can tell apart: seven of Okabe and Ito (2008, without black), then
+each the one farthest from all before it, for four kinds of sight, and bright on dark images."""
 
 
 Length = Annotated[int, Field(ge=1, le=2**16)]
@@ -132,6 +134,8 @@ class ProjectFile(BaseModel):
     slice_axis: Annotated[int, Field(ge=0, le=2)]
     """Display axis along which slices are counted: 0 I, 1 P, 2 L."""
     classes: tuple[SegmentationClass, ...]
+    class_order: tuple[int, ...] = ()
+    """Values in the order in which a person wants to see the classes; empty: ascending."""
     cases: tuple[Case, ...] = ()
     config: dict[str, Any] = {}
     """Training settings that differ from the defaults."""
@@ -143,6 +147,12 @@ class ProjectFile(BaseModel):
             raise ValueError("class values are not 1, 2, 3 …")
         check_class_names([item.name for item in classes])
         return classes
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ProjectFile:
+        if self.class_order and sorted(self.class_order) != [one.value for one in self.classes]:
+            raise ValueError("the order names other classes")
+        return self
 
     @field_validator("cases")
     @classmethod

@@ -53,8 +53,9 @@ def train(
 
     The run's folder is made and the annotation read when this is called, on the caller's
     thread; images are read and the work is done while the events are asked for, on any one
-    thread. Every event is written to the run's `metrics.jsonl`. A run that ends before its
-    first event leaves no folder.
+    thread. What is annotated, and what happens to images, after that counts from the next
+    training, or when this one is resumed. Every event is written to the run's `metrics.jsonl`.
+    A run that ends before its first event leaves no folder.
 
     Parameters
     ----------
@@ -98,8 +99,9 @@ def train(
         run, cases, names, used, project.slice_axis,
         control=control, resume_from=resume_from, warm_start_from=warm_from,
     )  # fmt: skip
-    events = _while_ours(project, events)
-    return run.record(events) if resume is not None else _kept_once_begun(run, events)
+    names_of_cases = [case.case_id for case in project.cases]
+    recorded = run.record(_while_ours(project, events), names_of_cases)
+    return recorded if resume is not None else _kept_once_begun(run, recorded)
 
 
 def predict(
@@ -158,10 +160,10 @@ def uncertainty(project: Project, case_id: str, run_id: str) -> list[float] | No
 
 
 def _kept_once_begun(run: Run, events: Iterator[TrainingEvent]) -> Iterator[TrainingEvent]:
-    """Record a new run; take its folder away if it ends before its first event."""
+    """Pass on a new run; take its folder away if it ends before its first event."""
     begun = False
     try:
-        for event in run.record(events):
+        for event in events:
             begun = True
             yield event
     finally:
@@ -275,7 +277,13 @@ def check_model_fits(project: Project, run: Run) -> None:
     if len(trained) != len(wanted):
         raise ProjectError(
             f"Expected a model of the {len(wanted)} classes {', '.join(wanted)}, found that "
-            f"{run.run_id} was trained on {len(trained)} ({', '.join(trained)}); train a new run."
+            f"{run.run_id} was trained on {len(trained)} ({', '.join(map(str, trained))}); train "
+            "a new run."
+        )
+    if run.outdated:
+        raise ProjectError(
+            f"Expected a model of this project's classes, found that {run.run_id} is older than "
+            f"them ({run.outdated}); train a new run."
         )
     if details.get("slice_axis", project.slice_axis) != project.slice_axis:
         raise ProjectError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from napari_transmedseg.errors import ProjectError, ProjectTakenError, TransMedS
 from napari_transmedseg.layer_data import slice_view
 from napari_transmedseg.layers import CaseLayers
 from napari_transmedseg.project.annotating import (
+    EditHistory,
     SliceEdit,
     accepted_labels,
     state_after_painting,
@@ -35,7 +36,11 @@ class Annotator(QObject):
 
     failed = Signal(str)
     sliceChanged = Signal(int)
+    sliceEdited = Signal(int)
     sliceAccepted = Signal(int)
+    sliceDone = Signal(int)
+    caseClosing = Signal()
+    """The case on screen is about to go; its labels are still there."""
 
     def __init__(
         self, viewer: ViewerModel, session: Session, parent: QObject | None = None
@@ -47,7 +52,7 @@ class Annotator(QObject):
         self._ledger = Ledger.untouched(0)
         self._changed_slices: set[int] = set()
         self._is_ledger_changed = False
-        self._edits: dict[int, SliceEdit] = {}
+        self._edits = EditHistory()
         self._autosave = QTimer(self)
         self._autosave.setInterval(AUTOSAVE_INTERVAL_MS)
         self._autosave.timeout.connect(self._on_autosave)
@@ -58,6 +63,9 @@ class Annotator(QObject):
         self._restore = QTimer(self)
         self._restore.setSingleShot(True)
         self._restore.timeout.connect(self.layers.restore)
+        self._announce = QTimer(self)  # one change of the ledger is told, however many slices
+        self._announce.setSingleShot(True)
+        self._announce.timeout.connect(self._tell_of_ledger)
         self.layers.edited.connect(self._on_edited)
         self.layers.slice_changed.connect(self._on_slice)
         self.layers.removed.connect(self._on_removed)
@@ -86,6 +94,7 @@ class Annotator(QObject):
 
     def close_case(self) -> None:
         """Save the case on screen and let go of it; its layers stay until the next is shown."""
+        self._tell_of_closing()
         self.save()
         self._case_id = ""
         self._edits.clear()
@@ -98,7 +107,7 @@ class Annotator(QObject):
         self.layers.find_edits()
         if not self._changed_slices and not self._is_ledger_changed:
             return
-        slices = {index: self._slice(index).copy() for index in sorted(self._changed_slices)}
+        slices = {index: self.slice_labels(index).copy() for index in sorted(self._changed_slices)}
         try:
             project.save_slices(self._case_id, slices, self._ledger)
         except ProjectError:
@@ -120,31 +129,36 @@ class Annotator(QObject):
 
     def mark_done(self) -> None:
         """Make the slice on screen annotated: all of it is known."""
-        self._require_case()
+        self.require_case()
         self.layers.find_edits()
-        self._set_state(self.layers.slice_index, SliceState.ANNOTATED)
+        index = self.layers.slice_index
+        self.set_states([index], SliceState.ANNOTATED)
         self.save()
+        self.sliceDone.emit(index)
 
     def mark_slices_done(self, indices: Iterable[int]) -> None:
         """Make slices of the case on screen annotated: all of each is known."""
-        self._require_case()
+        self.require_case()
         self.layers.find_edits()
-        for index in indices:
-            self._set_state(index, SliceState.ANNOTATED)
+        self.set_states(list(indices), SliceState.ANNOTATED)
         self.save()
 
     def mark_empty(self) -> None:
         """Say that the slice on screen holds none of the classes; one undo step."""
-        self._require_case()
+        self.require_case()
         index = self.layers.slice_index
-        self._command(index, np.zeros_like(self._slice(index)), SliceState.EMPTY)
+        nothing = np.zeros_like(self.slice_labels(index))
+        self.apply({index: nothing}, SliceState.EMPTY)
+        self.sliceDone.emit(index)
 
     def unannotate(self) -> None:
-        """Take the word back that the slice is known as a whole; painted voxels stay."""
-        self._require_case()
+        """Take the word back that was said of the slice; painted voxels stay."""
+        self.require_case()
         index = self.layers.slice_index
-        painted = bool(self._slice(index).any())
-        self._set_state(index, SliceState.IN_PROGRESS if painted else SliceState.UNSEEN)
+        self.layers.find_edits()
+        self._edits.forget(index)
+        painted = bool(self.slice_labels(index).any())
+        self.set_states([index], SliceState.IN_PROGRESS if painted else SliceState.UNSEEN)
         self.save()
 
     def accept(self) -> None:
@@ -155,8 +169,58 @@ class Annotator(QObject):
         ProjectError
             When nothing was predicted, or the slice is known as a whole already.
         """
-        self._require_case()
-        index = self.layers.slice_index
+        index = self.layers.slice_index if self.layers.is_open else 0
+        predicted = self.require_prediction(index)
+        labels = accepted_labels(self.slice_labels(index), predicted, self._ledger.states[index])
+        self.apply({index: labels}, SliceState.ACCEPTED)
+        self.sliceAccepted.emit(index)
+
+    def apply(self, slices: Mapping[int, np.ndarray], state: SliceState) -> None:
+        """Give slices new labels (Y, X) and a state: one undo step, which takes both back."""
+        self.layers.find_edits()
+        self._edits.add(
+            {
+                index: SliceEdit(
+                    self.slice_labels(index).copy(), labels_YX.copy(),
+                    self._ledger.states[index], state,
+                )
+                for index, labels_YX in slices.items()
+            }
+        )  # fmt: skip
+        self.layers.set_slices(slices)
+        self.set_states(slices, state)
+        self.save()
+
+    def set_states(self, indices: Iterable[int], state: SliceState, *, who: str = "") -> None:
+        """Set the state of slices of the case on screen, by a person unless said otherwise."""
+        when = datetime.now().astimezone().isoformat(timespec="seconds")
+        self._ledger = self._ledger.with_states(indices, state, who=who or person(), when=when)
+        self._is_ledger_changed = True
+        self._tell_of_ledger()
+
+    def slice_labels(self, index: int) -> np.ndarray:
+        """View (Y, X) of the person's labels on a slice."""
+        return slice_view(self.layers.labels, self._project().slice_axis, index)
+
+    def require_case(self) -> None:
+        """Refuse commands while no case is on screen.
+
+        Raises
+        ------
+        ProjectError
+        """
+        if not self._case_id or not self.layers.is_open:
+            raise ProjectError("Expected a case on screen, found none; click one in the table.")
+
+    def require_prediction(self, index: int) -> np.ndarray:
+        """Pseudo-label (Y, X) of a slice.
+
+        Raises
+        ------
+        ProjectError
+            When there is none.
+        """
+        self.require_case()
         predicted = self.layers.predicted_slice(index)
         if predicted is None:
             raise ProjectError(
@@ -164,59 +228,50 @@ class Annotator(QObject):
                 "screen while training, or press 'Predict all cases' after it."
             )
         self.layers.find_edits()
-        labels = accepted_labels(self._slice(index), predicted, self._ledger.states[index])
-        self._command(index, labels, SliceState.ACCEPTED)
-        self.sliceAccepted.emit(index)
+        return predicted
 
     def shut_down(self) -> None:
         """Save and stop listening."""
         self._autosave.stop()
+        self._announce.stop()
         try:
+            self._tell_of_closing()
             self.save()
         finally:
             self._write_poll.stop()
         self._session.slice_predicted.disconnect(self._on_predicted)
         self.layers.close()
 
-    def _command(self, index: int, labels_YX: np.ndarray, state: SliceState) -> None:
-        self.layers.find_edits()
-        before, state_before = self._slice(index).copy(), self._ledger.states[index]
-        self._edits[index] = SliceEdit(before, labels_YX.copy(), state_before, state)
-        self.layers.set_slice(index, labels_YX)
-        self._set_state(index, state)
-        self.save()
-
     def _forget_changes(self) -> None:
         self._changed_slices.clear()
         self._is_ledger_changed = False
-
-    def _slice(self, index: int) -> np.ndarray:
-        return slice_view(self.layers.labels, self._project().slice_axis, index)
-
-    def _set_state(self, index: int, state: SliceState) -> None:
-        when = datetime.now().astimezone().isoformat(timespec="seconds")
-        self._ledger = self._ledger.with_states([index], state, who=person(), when=when)
-        self._is_ledger_changed = True
-        self._session.ledger_changed.emit(self._case_id)
 
     def _project(self) -> Project:
         if self._session.project is None:
             raise ProjectError("Expected an open project, found none; open or make one first.")
         return self._session.project
 
-    def _require_case(self) -> None:
-        if not self._case_id or not self.layers.is_open:
-            raise ProjectError("Expected a case on screen, found none; click one in the table.")
+    def _tell_of_ledger(self) -> None:
+        self._session.ledger_changed.emit(self._case_id)
+
+    def _tell_of_closing(self) -> None:
+        if self._case_id and self.layers.is_open:
+            self.layers.find_edits()
+            self.caseClosing.emit()
 
     def _on_edited(self, index: int) -> None:
         self._changed_slices.add(index)
-        labels, state_now = self._slice(index), self._ledger.states[index]
-        edit = self._edits.get(index)
-        state = edit.state_for(labels) if edit is not None else None
-        if state is None:
-            state = state_after_painting(state_now, has_painted_voxels=bool(labels.any()))
-        if state is not state_now:
-            self._set_state(index, state)
+        states, labels = self._ledger.states, self.slice_labels(index)
+        found = self._edits.states_for(index, labels, states) or {
+            index: state_after_painting(states[index], has_painted_voxels=bool(labels.any()))
+        }
+        when = datetime.now().astimezone().isoformat(timespec="seconds")
+        for one, state in found.items():
+            if state is not states[one]:
+                self._ledger = self._ledger.with_states([one], state, who=person(), when=when)
+                self._is_ledger_changed = True
+                self._announce.start(0)
+        self.sliceEdited.emit(index)
 
     def _on_slice(self, index: int) -> None:
         self.sliceChanged.emit(index)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Qt
+from qtpy.QtWidgets import QMainWindow
 
 from napari_transmedseg.imaging.orientation import orientation_in_words
 from napari_transmedseg.imaging.windows import Window, windows_for
@@ -153,6 +154,7 @@ class DisplayController(QObject):
             self.linked.closed.connect(self._on_linked_closed)
             window = getattr(self._desk.viewer, "window", None)
             if window is not None:
+                self._keep_sides_whole()
                 window.add_dock_widget(self.linked, name=DOCK_NAME, area="bottom")
             self._fill_linked()
         elif not wanted:
@@ -178,11 +180,23 @@ class DisplayController(QObject):
         if views is not None:
             if window is not None and DOCK_NAME in window.dock_widgets:
                 window.remove_dock_widget(views)
-            views.deleteLater()
+            self._throw_away(views)
 
     def _on_linked_closed(self) -> None:
         """The X of the dock was pressed: the widget goes, and so does the check mark."""
         if self.linked is not None:
-            self.linked.deleteLater()
+            self._throw_away(self.linked)
             self.linked = None
             self._box.linked.setChecked(False)
+
+    def _throw_away(self, views: LinkedViews) -> None:
+        views.setParent(self._desk.window)  # no window of its own until it is gone
+        views.deleteLater()
+
+    def _keep_sides_whole(self) -> None:
+        """Let the docks left and right reach the bottom, so that the views lie under the canvas."""
+        window = self._desk.window.window()
+        if isinstance(window, QMainWindow):
+            corners, areas = Qt.Corner, Qt.DockWidgetArea
+            window.setCorner(corners.BottomLeftCorner, areas.LeftDockWidgetArea)
+            window.setCorner(corners.BottomRightCorner, areas.RightDockWidgetArea)

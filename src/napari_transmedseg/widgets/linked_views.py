@@ -58,6 +58,7 @@ class LinkedViews(QWidget):
         for place, view in enumerate(self.views):
             view.valueChanged.connect(partial(self._on_picked, place))
             view.stepped.connect(partial(self._on_stepped, place))
+            view.resized.connect(partial(self._later, place))
 
     def value(self) -> Index:
         """Voxel (I, P, L) of the crosshair."""
@@ -108,11 +109,12 @@ class LinkedViews(QWidget):
         """Draw what is stale."""
         for place in self._stale:
             plane = self._planes[place]
-            index = self._at[plane]
-            pixels = render_slice(
-                slice_view(self._image, plane, index), slice_view(self._labels, plane, index),
-                self._limits, self._table,
-            )  # fmt: skip
+            index, step = self._at[plane], self.views[place].step()
+            image, labels = (
+                slice_view(array, plane, index)[::step, ::step]
+                for array in (self._image, self._labels)
+            )
+            pixels = render_slice(image, labels, self._limits, self._table)
             count = self._image.shape[plane]
             title = f"{plane_name(plane).capitalize()} {index + 1} / {count}"
             self.views[place].set_pixels(pixels, title)
@@ -136,6 +138,7 @@ class LinkedViews(QWidget):
             rows, columns = plane_axes(plane)
             view.set_plane(
                 plane_name(plane), edge_letters(rows, columns),
+                (self._image.shape[rows], self._image.shape[columns]),
                 (self._spacing[rows], self._spacing[columns]),
             )  # fmt: skip
         self._place_crosshairs()

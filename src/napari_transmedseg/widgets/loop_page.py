@@ -53,8 +53,6 @@ class LoopPage(QWidget):
         self.message.setWordWrap(True)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         keys = ShortcutTable()
-        notice = QLabel("Research use only.")
-        notice.setEnabled(False)
 
         # LAYOUT
         grid = QGridLayout(self.project_box)
@@ -80,7 +78,6 @@ class LoopPage(QWidget):
         parts.setSpacing(6)
         for section in self.sections.values():
             parts.addWidget(section)
-        parts.addWidget(notice)
         parts.addStretch()
         self.scroll_area = QScrollArea()
         self.scroll_area.setWidget(body)

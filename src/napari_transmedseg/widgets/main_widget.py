@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QEvent, QObject, QSize
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
-from qtpy.QtWidgets import QApplication, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QLabel, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from napari_transmedseg.widgets.cohort_controller import CohortController
 from napari_transmedseg.widgets.desk import Desk
@@ -43,6 +43,10 @@ class MainWidget(QWidget):
         self.annotator, self.tasks = self.desk.annotator, self.desk.tasks
         self.start_page, self.loop = self.desk.start_page, self.desk.loop
         self.pages = QStackedWidget()
+        self.notice = QLabel("Research use only, not for diagnosis.")
+        self.notice.setToolTip("This program is no medical device; check every mask that you use")
+        self.notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.notice.setEnabled(False)
         self.setAcceptDrops(True)
         self.setMinimumWidth(330)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
@@ -53,6 +57,7 @@ class MainWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.pages)
+        layout.addWidget(self.notice)
 
         # CONNECTIONS
         self.slices = SliceController(self.desk)

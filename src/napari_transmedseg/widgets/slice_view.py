@@ -15,6 +15,7 @@ from qtpy.QtGui import (
     QPainter,
     QPaintEvent,
     QPen,
+    QResizeEvent,
     QWheelEvent,
 )
 from qtpy.QtWidgets import QSizePolicy, QWidget
@@ -38,11 +39,13 @@ class SliceView(QWidget):
     """The crosshair was put on another row and column."""
     stepped = Signal(int)
     """The wheel asks for a slice so many further."""
+    resized = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pixels: npt.NDArray[np.uint32] = np.zeros((1, 1), np.uint32)
         self._image = _image_of(self._pixels)
+        self._shape = (1, 1)
         self._spacing = (1.0, 1.0)
         self._at = (0, 0)
         self._title = ""
@@ -71,23 +74,41 @@ class SliceView(QWidget):
             self._at = (row, column)
             self.update()
 
-    def set_plane(self, name: str, letters: EdgeLetters, spacing: tuple[float, float]) -> None:
-        """Say what is shown: the plane's name, its letters, and mm per row and column."""
-        self._letters, self._spacing = letters, spacing
+    def title(self) -> str:
+        """Plane and number of the slice that is drawn."""
+        return self._title
+
+    def pixels(self) -> npt.NDArray[np.uint32]:
+        """Pixels that are drawn."""
+        return self._pixels
+
+    def set_plane(
+        self,
+        name: str,
+        letters: EdgeLetters,
+        shape: tuple[int, int],
+        spacing: tuple[float, float],
+    ) -> None:
+        """Say what is shown: the plane's name, its letters, rows and columns with their mm."""
+        self._letters, self._shape, self._spacing = letters, shape, spacing
         self.setAccessibleName(f"{name.capitalize()} slice")
         self.update()
 
+    def step(self) -> int:
+        """Every how many-th voxel is enough for as many pixels as the screen has."""
+        frame, ratio = self.frame(), self.devicePixelRatioF()
+        (rows, columns), (height, width) = self._shape, (frame.height(), frame.width())
+        return max(1, round(min(rows / max(1.0, height), columns / max(1.0, width)) / ratio))
+
     def set_pixels(self, pixels_YX: npt.NDArray[np.uint32], title: str) -> None:
-        """Show another slice."""
+        """Show another slice; of a large one every `step`-th row and column will do."""
         self._pixels, self._title = pixels_YX, title
         self._image = _image_of(pixels_YX)
         self.update()
 
     def frame(self) -> QRectF:
         """Where in the widget the slice lies, in its true proportions."""
-        height, width = (
-            n * size for n, size in zip(self._pixels.shape, self._spacing, strict=True)
-        )
+        height, width = (n * size for n, size in zip(self._shape, self._spacing, strict=True))
         scale = min(self.width() / width, self.height() / height)
         width, height = width * scale, height * scale
         return QRectF((self.width() - width) / 2, (self.height() - height) / 2, width, height)
@@ -117,6 +138,11 @@ class SliceView(QWidget):
             (self._title, flags.AlignLeft | flags.AlignTop),
         ):
             painter.drawText(box, flag, text)
+
+    def resizeEvent(self, a0: QResizeEvent | None) -> None:
+        """Tell that another `step` may do now."""
+        super().resizeEvent(a0)
+        self.resized.emit()
 
     def mousePressEvent(self, a0: QMouseEvent | None) -> None:
         """Move the crosshair."""
@@ -153,21 +179,21 @@ class SliceView(QWidget):
         if event is None or not event.buttons() & Qt.MouseButton.LeftButton:
             return
         frame, at = self.frame(), event.position()
-        rows, columns = self._pixels.shape
+        rows, columns = self._shape
         self._put(
             math.floor((at.y() - frame.top()) / frame.height() * rows),
             math.floor((at.x() - frame.left()) / frame.width() * columns),
         )
 
     def _put(self, row: int, column: int) -> None:
-        rows, columns = self._pixels.shape
+        rows, columns = self._shape
         at = (min(max(row, 0), rows - 1), min(max(column, 0), columns - 1))
         if at != self._at:
             self.setValue(*at)
             self.valueChanged.emit(*at)
 
     def _point_of(self, row: int, column: int) -> tuple[float, float]:
-        frame, (rows, columns) = self.frame(), self._pixels.shape
+        frame, (rows, columns) = self.frame(), self._shape
         return (
             frame.left() + (column + 0.5) / columns * frame.width(),
             frame.top() + (row + 0.5) / rows * frame.height(),

@@ -15,6 +15,7 @@ from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.project.export_options import ExportOptions
 from napari_transmedseg.project.history import TrainingHistory
+from napari_transmedseg.project.logs import start_application_log
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.session import Activity, Session
 from napari_transmedseg.widgets.worker import (
@@ -42,6 +43,7 @@ class Tasks(QObject):
 
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        start_application_log()
         self._session = session
         self._worker: Worker | None = None
         self._watched: tuple[str, int] | None = None

@@ -18,7 +18,8 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_transmedseg.engine.control import TrainingControl
-from napari_transmedseg.errors import TransMedSegError
+from napari_transmedseg.errors import TransMedSegError, is_out_of_memory
+from napari_transmedseg.project.logs import note_error
 
 _RUNNING: set[Worker] = set()
 
@@ -93,30 +94,43 @@ class Worker(QObject):
 def guarded(events: Iterator[Any]) -> Iterator[Any]:
     """Pass events on; raise whatever goes wrong as `TaskError`.
 
+    The error that is raised holds on to no frame of the task, and so to none of its tensors.
+
     Raises
     ------
     TaskError
-        In place of any exception of the events, RuntimeError included.
+        In place of any exception of the events, RuntimeError and KeyboardInterrupt included.
     """
+    failure = None
     try:
         yield from events
-    except Exception as error:
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        note_error(error)
         is_expected = isinstance(error, TransMedSegError)
         details = traceback.format_exc()
-        raise TaskError(sentence_of(error), details, is_expected=is_expected) from None
+        failure = TaskError(sentence_of(error), details, is_expected=is_expected)
+    if failure is not None:
+        raise failure
 
 
-def sentence_of(error: Exception) -> str:
+def sentence_of(error: BaseException) -> str:
     """One sentence for an exception: what was found and the way out."""
     if isinstance(error, TransMedSegError):
         return str(error)
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+    if is_out_of_memory(error):
         return (
             "Expected enough memory for this task, found too little; close other programs or "
             "choose the CPU under 'Advanced settings', then start again."
         )
     if isinstance(error, OSError):
         return f"Expected to read or write a file, found: {error}; check the path and its rights."
+    if not isinstance(error, Exception):
+        return (
+            f"Expected the task to go on, found that it was ended ({type(error).__name__}); your "
+            "labels are saved. Start again."
+        )
     return (
         f"Expected the task to go on, found {type(error).__name__}: {error}; your labels are "
         "saved. Start again, and report the details below if it returns."

@@ -1,0 +1,100 @@
+"""What a table says about a case; reads no image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_transmedseg.imaging.formats import META_SUFFIXES, NIFTI_SUFFIXES, NRRD_SUFFIXES
+from napari_transmedseg.project.ledger import Ledger, SliceState
+from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.schema import Case
+
+_FORMATS = {"NIfTI": NIFTI_SUFFIXES, "NRRD": NRRD_SUFFIXES, "MetaImage": META_SUFFIXES}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CaseFacts:
+    """One case in plain words and numbers."""
+
+    case_id: str
+    kind: str = ""
+    """Modality where the image tells it, else the format of its file."""
+    shape: tuple[int, int, int] = (1, 1, 1)
+    """Voxels along I, P, L."""
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """In mm along I, P, L."""
+    domain: str = ""
+    num_annotated: int = 0
+    """Slices that a person made known as a whole, empty and filled ones too."""
+    num_accepted: int = 0
+    """Slices known as a whole because a prediction was accepted."""
+    num_slices: int = 0
+    state: str = ""
+    problem: str = ""
+    """What is missing or unusual; empty where nothing is."""
+    image: str = ""
+    """Where the image is, or should be."""
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the image is gone."""
+        return self.state == MISSING
+
+
+MISSING = "image missing"
+
+
+def facts_of(project: Project, case: Case, ledger: Ledger | None = None) -> CaseFacts:
+    """Describe a case; looks at the image's path, not into it.
+
+    Parameters
+    ----------
+    project, case
+        The case and its project.
+    ledger
+        Its states where the project's are not the newest.
+    """
+    ledger = project.ledger(case.case_id) if ledger is None else ledger
+    counts, path = ledger.counts(), project.image_path(case.case_id)
+    accepted = counts[SliceState.ACCEPTED]
+    is_there = path.exists()
+    return CaseFacts(
+        case_id=case.case_id,
+        kind=case.modality or format_of(path),
+        shape=case.shape,
+        spacing=case.spacing,
+        domain=case.domain,
+        num_annotated=len(ledger.labeled_indices()) - accepted,
+        num_accepted=accepted,
+        num_slices=len(ledger),
+        state=_state_of(ledger) if is_there else MISSING,
+        problem=_problem_of(case, path, ledger, is_there=is_there),
+        image=str(path),
+    )
+
+
+def format_of(path: Path) -> str:
+    """Plain name of a file's format; DICOM where the suffix says nothing."""
+    name = path.name.lower()
+    return next((one for one, ends in _FORMATS.items() if name.endswith(ends)), "DICOM")
+
+
+def _state_of(ledger: Ledger) -> str:
+    labeled = len(ledger.labeled_indices())
+    if labeled == len(ledger):
+        return "complete"
+    if SliceState.IN_PROGRESS in ledger.states:
+        return "in progress"
+    return "begun" if labeled else "not begun"
+
+
+def _problem_of(case: Case, path: Path, ledger: Ledger, *, is_there: bool) -> str:
+    found = list(case.notes)
+    if not is_there:
+        found.insert(0, f"The image is not at {path}; put it back or relink it.")
+    if case.spacing_confirmed:
+        found.append("The image does not say where it lies; its voxel size was confirmed by hand.")
+    if not ledger.labeled_indices() and SliceState.IN_PROGRESS not in ledger.states:
+        found.append("No label yet.")
+    return " ".join(found)

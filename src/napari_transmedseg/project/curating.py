@@ -1,0 +1,184 @@
+"""What a person takes out of a cohort: cases and classes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+from napari_transmedseg.errors import ProjectError, TransMedSegError
+from napari_transmedseg.imaging.io import case_id_of, read_labels
+from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.project import case_files
+from napari_transmedseg.project.annotated import AnnotatedCohort
+from napari_transmedseg.project.annotation import (
+    AnnotationFiles,
+    read_annotation,
+    write_annotation,
+)
+from napari_transmedseg.project.class_removal import (
+    Become,
+    ClassUsage,
+    check_become,
+    usage_of,
+    without_class,
+)
+from napari_transmedseg.project.label_files import KNOWN_SUFFIX
+from napari_transmedseg.project.ledger import Ledger
+from napari_transmedseg.project.replacing import is_unfinished, replacing
+from napari_transmedseg.project.run import CONFIG_FILE, OUTDATED, Run
+from napari_transmedseg.project.schema import (
+    PROJECT_FILE,
+    ProjectFile,
+    SegmentationClass,
+    check_class_names,
+    load_project_file,
+    save_project_file,
+)
+
+ANNOTATIONS = "annotations"
+BACKUPS = "backups"
+
+
+class CuratedCohort(AnnotatedCohort):
+    """A cohort from which cases and classes can be taken. Change it on one thread only."""
+
+    def remove_case(self, case_id: str) -> None:
+        """Take a case out of the project; its image, labels and predictions stay on the disk.
+
+        When the same image is added again, its labels are there.
+        """
+        removed = self.case(case_id)
+        self.flush(case_id)
+        self._update(cases=tuple(case for case in self.cases if case is not removed))
+        self._ledgers.pop(case_id, None)
+        with self._caches:
+            self._geometries.pop(case_id, None)
+            self._volumes.pop(case_id, None)
+        self.cases_changed.emit()
+
+    def class_usage(self, value: int) -> ClassUsage:
+        """Count the annotated voxels of a class; reads the annotation of every case."""
+        self._class(value)
+        arrays = (self._read(case_id)[0].array for case_id in self._annotated_ids())
+        return usage_of(value, arrays, self.slice_axis)
+
+    def remove_class(self, value: int, *, become: Become = "unknown", who: str = "") -> Path:
+        """Take a class away; the classes above it move down by one.
+
+        All cases change or none, whatever happens meanwhile. Models trained before, and what
+        they predicted, mean other classes and are not used any more.
+
+        Parameters
+        ----------
+        value
+            Of the class.
+        become
+            What becomes of its voxels, as in `without_class`.
+        who
+            Person, for the ledger.
+
+        Returns
+        -------
+        Path
+            Folder with the project's file and its annotation as they were.
+
+        Raises
+        ------
+        ProjectError
+            If it is the only class, or an annotation cannot be read or written.
+        """
+        self._require_writable()
+        check_become(become)
+        removed = self._class(value)
+        content = self._without(removed)
+        when = datetime.now().astimezone()
+        backup = self._back_up(f"{when:%Y%m%d-%H%M%S}-before-removing-class-{value}")
+        try:
+            with replacing(self.folder) as stage:
+                for case_id in self._annotated_ids(with_removed=True):
+                    before, ledger = self._read_any(case_id)
+                    array, after = without_class(
+                        before.array, ledger, value, self.slice_axis,
+                        become=become, who=who, when=when.isoformat(timespec="seconds"),
+                    )  # fmt: skip
+                    changed = LabelMap(array=array, geometry=before.geometry)
+                    files = AnnotationFiles.of(stage, case_id)
+                    write_annotation(files, changed, after, self.slice_axis)
+                for run in self.runs:
+                    _stage_outdated(run, stage, f"the class '{removed.name}' was removed")
+                save_project_file(stage, content)
+        finally:
+            if is_unfinished(self.folder):  # what is in memory is older than the files
+                self.read_only = True
+        self._take_in()
+        return backup
+
+    def _without(self, removed: SegmentationClass) -> ProjectFile:
+        kept = [item for item in self.classes if item is not removed]
+        check_class_names([item.name for item in kept])
+        order = [item.value for item in self.ordered_classes if item is not removed]
+        classes = [item.model_copy(update={"value": n}) for n, item in enumerate(kept, start=1)]
+        update = {
+            "classes": tuple(classes),
+            "class_order": tuple(v - (v > removed.value) for v in order),
+        }
+        return self._content.model_copy(update=update)
+
+    def _annotated_ids(self, *, with_removed: bool = False) -> list[str]:
+        """Cases that have any annotation, on request those too that were taken out."""
+        self.flush()
+        own = [case.case_id for case in self.cases if self._files(case.case_id).labels.exists()]
+        if not with_removed:
+            return own
+        names = (case_id_of(path) for path in (self.folder / ANNOTATIONS).glob("*.nii.gz"))
+        others = {name for name in names if not name.endswith(KNOWN_SUFFIX)} - set(own)
+        return own + [name for name in sorted(others) if self._is_readable(name)]
+
+    def _read_any(self, case_id: str) -> tuple[LabelMap, Ledger]:
+        """Annotation of a case, or of one that was taken out, on its own grid."""
+        if case_id in self._cases:
+            return self._read(case_id)
+        files = AnnotationFiles.of(self.folder, case_id)
+        geometry = read_labels(files.labels).geometry
+        num_slices = geometry.display_shape[self.slice_axis]
+        return read_annotation(files, geometry, num_slices, self.slice_axis)
+
+    def _is_readable(self, case_id: str) -> bool:
+        try:
+            self._read_any(case_id)
+        except TransMedSegError:
+            return False
+        return True
+
+    def _back_up(self, name: str) -> Path:
+        backup = self.folder / BACKUPS / name
+        case_files.make_folder(backup)
+        shutil.copy2(self.folder / PROJECT_FILE, backup)
+        if (self.folder / ANNOTATIONS).is_dir():
+            shutil.copytree(self.folder / ANNOTATIONS, backup / ANNOTATIONS, dirs_exist_ok=True)
+        return backup
+
+    def _take_in(self) -> None:
+        """Forget what was read before files changed, and tell the views."""
+        self._content = load_project_file(self.folder)
+        self._cases = {case.case_id: case for case in self._content.cases}
+        self._ledgers.clear()
+        self._stored = None
+        self.classes_changed.emit()
+        for case in self.cases:
+            self.annotation_changed.emit(case.case_id)
+            self.ledger_changed.emit(case.case_id)
+
+
+def _stage_outdated(run: Run, stage: Path, reason: str) -> None:
+    """Note that a run is older than the classes; one that cannot be read stays as it is."""
+    try:
+        details = run.details()
+    except ProjectError:
+        return
+    target = stage / "runs" / run.run_id
+    target.mkdir(parents=True)
+    content = {OUTDATED: reason, **details}
+    (target / CONFIG_FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,124 @@
+"""What label maps of other programs hold, for a person who says which class is which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_transmedseg.imaging.dicom import is_segmentation
+from napari_transmedseg.imaging.io import read_labels
+from napari_transmedseg.imaging.label_tables import read_label_table
+from napari_transmedseg.imaging.volume import LabelMap, class_counts
+from napari_transmedseg.project.label_classes import BACKGROUND, suggested_class
+from napari_transmedseg.project.label_files import Pairing, pair_label_maps
+from napari_transmedseg.project.ledger import SliceState
+from napari_transmedseg.project.project import Project
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForeignLabel:
+    """One value of label maps, or one name where they have names."""
+
+    key: str
+    """Its name, else its value: what a mapping calls it."""
+    num_voxels: int
+    num_cases: int
+    suggestion: str
+    """Name of the project's class, or `background` where no class is meant by itself."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForeignLabels:
+    """Label maps and the cases that they belong to."""
+
+    files: Mapping[str, Path]
+    """By case id."""
+    labels: tuple[ForeignLabel, ...] = ()
+    advice: tuple[str, ...] = ()
+    """What has no partner, in plain sentences."""
+    off_grid: tuple[str, ...] = ()
+    """Cases whose label map has other voxels than the image."""
+    annotated: tuple[str, ...] = ()
+    """Cases that have annotation already."""
+
+
+def look_into_labels(
+    project: Project, path: Path, *, case_id: str = "", names: Path | None = None
+) -> ForeignLabels:
+    """Read label maps for what they hold; nothing is changed.
+
+    Parameters
+    ----------
+    project
+        Whose cases they belong to.
+    path
+        A folder, or a file.
+    case_id
+        Case of the file, whatever its name is.
+    names
+        File that names the labels.
+
+    Raises
+    ------
+    ImageReadError, ProjectError
+        If there is none, one cannot be read, or two claim one case.
+    """
+    ids = [case.case_id for case in project.cases]
+    images = [project.image_path(one) for one in ids]
+    if case_id and path.is_file():
+        pairing = Pairing(found={case_id: path})
+    else:
+        pairing = pair_label_maps(path, ids, images=images)
+    table = {} if names is None else read_label_table(names)[0]
+    voxels: dict[str, int] = {}
+    cases: dict[str, int] = {}
+    values: dict[str, int] = {}
+    off_grid = []
+    for one, file in pairing.found.items():
+        label_map = read_labels(file)
+        if _is_off_grid(project, one, label_map, file):
+            off_grid.append(one)
+        for value, count in class_counts(label_map.array).items():
+            if value:
+                key = _key_of(value, table or label_map.names)
+                voxels[key] = voxels.get(key, 0) + count
+                cases[key] = cases.get(key, 0) + 1
+                values.setdefault(key, value)
+    return ForeignLabels(
+        files=pairing.found,
+        labels=tuple(
+            ForeignLabel(
+                key=key,
+                num_voxels=voxels[key],
+                num_cases=cases[key],
+                suggestion=_suggestion(project, values[key], key),
+            )
+            for key in sorted(values, key=lambda key: (values[key], key))
+        ),
+        advice=pairing.sentences(),
+        off_grid=tuple(off_grid),
+        annotated=tuple(one for one in pairing.found if _is_annotated(project, one)),
+    )
+
+
+def _key_of(value: int, names: Mapping[int, str]) -> str:
+    return names.get(value, "").strip() or str(value)
+
+
+def _suggestion(project: Project, value: int, key: str) -> str:
+    found = suggested_class(value, "" if key.isdecimal() else key, project.class_names)
+    return BACKGROUND if found is None else project.class_names[found]
+
+
+def _is_off_grid(project: Project, case_id: str, label_map: LabelMap, file: Path) -> bool:
+    """DICOM SEG leaves out empty slices, which is no other grid."""
+    same = project.geometry(case_id).same_space(label_map.geometry)
+    return not same and not is_segmentation(file)
+
+
+def _is_annotated(project: Project, case_id: str) -> bool:
+    return any(
+        state.is_labeled or state is SliceState.IN_PROGRESS
+        for state in project.ledger(case_id).states
+    )

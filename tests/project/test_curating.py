@@ -1,0 +1,163 @@
+"""Cases and classes that are taken away leave everything else exactly as it was."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.project import replacing
+from napari_transmedseg.project.ledger import SliceState
+from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.training import check_model_fits
+
+A, E, P, U = (
+    SliceState.ANNOTATED, SliceState.EMPTY, SliceState.IN_PROGRESS, SliceState.UNSEEN
+)  # fmt: skip
+
+
+@pytest.fixture
+def painted(project: Project) -> Project:
+    """Slice 0: classes 1 and 2, done. 1: class 2 alone, done. 2: 2 and 3, in progress. 3: 2 alone,
+    in progress. 4: empty. 5: unseen. Case b: class 3 on slice 2, done."""
+    for case_id, slices in (("a", {0: (1, 2), 1: (2,), 2: (2, 3), 3: (2,)}), ("b", {2: (3,)})):
+        annotation = project.annotation(case_id)
+        for index, values in slices.items():
+            for value in values:
+                annotation.array[index, value, :3] = value
+        project.save_annotation(case_id, annotation)
+    project.set_slice_states("a", [0, 1], A, who="anna")
+    project.set_slice_state("a", 4, E)
+    project.set_slice_state("b", 2, A)
+    return project
+
+
+def test_usage_counts_voxels_slices_and_cases(painted: Project) -> None:
+    usage = painted.class_usage(2)
+    assert (usage.num_voxels, usage.num_slices, usage.num_cases) == (12, 4, 1)
+    assert usage.sentence() == "12 voxels on 4 slices of 1 case."
+    assert painted.class_usage(3).num_cases == 2
+
+
+@pytest.mark.parametrize(
+    ("become", "states"),
+    [
+        pytest.param("unknown", [P, U, P, U, E, U], id="unknown"),
+        pytest.param("background", [A, E, P, U, E, U], id="background"),
+    ],
+)
+def test_voxels_of_a_removed_class_become(painted: Project, become: str, states: list) -> None:
+    before = {case_id: painted.annotation(case_id).array.copy() for case_id in "ab"}
+    painted.remove_class(2, become=become, who="bert")
+
+    assert [(one.value, one.name) for one in painted.classes] == [(1, "RV"), (2, "LV")]
+    for case_id, old in before.items():
+        expected = np.where(old == 2, 0, np.where(old == 3, 2, old))
+        np.testing.assert_array_equal(painted.annotation(case_id).array, expected)
+    assert painted.ledger("a").states == states
+    assert painted.ledger("b").states[2] is A
+    painted.close()
+    with Project.open(painted.folder) as again:
+        assert again.ledger("a").states == states
+        known = again.annotation("a").known
+        assert known[0].all() == (become == "background")
+
+
+def test_entries_of_other_slices_keep_who_and_when(painted: Project) -> None:
+    before = painted.ledger("a").entries
+    painted.remove_class(3)
+    after = painted.ledger("a").entries
+    assert [i for i in range(6) if before[i] != after[i]] == []
+
+
+def test_the_state_before_is_kept(painted: Project) -> None:
+    before = painted.annotation("a").array.copy()
+    backup = painted.remove_class(2)
+    painted.close()
+    shutil.copytree(backup, painted.folder, dirs_exist_ok=True)
+    with Project.open(painted.folder) as again:
+        np.testing.assert_array_equal(again.annotation("a").array, before)
+        assert again.ledger("a").states == [A, A, P, P, E, U]
+
+
+@pytest.mark.parametrize("fail_at", [1, 5, 8, 9, 12, 15])
+def test_a_removal_that_is_cut_off_happens_whole_or_not_at_all(
+    painted: Project, monkeypatch: pytest.MonkeyPatch, fail_at: int
+) -> None:
+    """Every rename is a moment at which a crash could come; the folder's own one decides."""
+    before = painted.annotation("a").array.copy()
+    rename, calls = os.replace, []
+
+    def crash(source: Path, target: Path) -> None:
+        calls.append(target)
+        if len(calls) >= fail_at:
+            raise OSError("crash")
+        rename(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(replacing.os, "replace", crash)
+        with pytest.raises(ProjectError):
+            painted.remove_class(2)
+    decided = (painted.folder / replacing.COMMITTED).is_dir()
+    if decided:
+        with pytest.raises(ProjectError, match="cut off"):
+            Project.open(painted.folder, read_only=True)
+    painted.close()
+    with Project.open(painted.folder) as again:
+        assert len(again.classes) == (2 if decided else 3)
+        expected = np.where(before == 2, 0, np.where(before == 3, 2, before))
+        np.testing.assert_array_equal(again.annotation("a").array, expected if decided else before)
+        assert again.annotation("b").array.max() == (2 if decided else 3)
+    assert not list(painted.folder.glob(".change*"))
+
+
+def test_runs_from_before_are_not_used_any_more(painted: Project) -> None:
+    run = painted.new_run(TrainingConfig())
+    array = painted.annotation("a").array
+    painted.save_prediction(run.run_id, "a", LabelMap(array=array, geometry=painted.geometry("a")))
+    assert painted.prediction("a") is not None
+    painted.remove_class(2)
+    painted.add_class("scar")
+    assert painted.prediction("a") is None
+    with pytest.raises(ProjectError, match="'myocardium' was removed"):
+        check_model_fits(painted, painted.run())
+
+
+def test_the_only_class_stays(painted: Project) -> None:
+    painted.remove_class(3)
+    painted.remove_class(2)
+    with pytest.raises(ProjectError, match="at least one class"):
+        painted.remove_class(1)
+
+
+def test_the_order_of_classes_is_kept_and_changes_no_value(painted: Project) -> None:
+    painted.move_class(3, 0)
+    painted.add_class("scar")
+    assert [one.value for one in painted.ordered_classes] == [3, 1, 2, 4]
+    painted.remove_class(1)
+    assert [one.name for one in painted.ordered_classes] == ["LV", "myocardium", "scar"]
+    painted.close()
+    with Project.open(painted.folder) as again:
+        assert [one.value for one in again.ordered_classes] == [2, 1, 3]
+
+
+def test_a_removed_case_keeps_its_labels_for_when_it_comes_back(painted: Project) -> None:
+    image, labels = painted.image_path("a"), painted.annotation("a").array.copy()
+    painted.remove_case("a")
+    assert [case.case_id for case in painted.cases] == ["b", "c"]
+    painted.remove_class(3)
+    painted.add_images([image])
+    np.testing.assert_array_equal(painted.annotation("a").array, np.where(labels == 3, 0, labels))
+
+
+def test_an_order_of_other_classes_is_damaged(project: Project) -> None:
+    project.close()
+    path = project.folder / "project.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"class_order": [1, 1, 2]}))
+    with pytest.raises(ProjectError, match="damaged"):
+        Project.open(project.folder)
