@@ -25,6 +25,7 @@ from napari_transmedseg.project.preflight import OpenSlice, Preflight
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
 from napari_transmedseg.widgets.preflight_dialog import PreflightDialog
 from napari_transmedseg.widgets.runs_dialog import RunsDialog
+from napari_transmedseg.widgets.train_box import TrainBox
 
 pytestmark = pytest.mark.gui
 
@@ -73,14 +74,12 @@ def _from_parent(control: QWidget) -> str:
     return parent.toolTip() if isinstance(parent, QWidget) else ""
 
 
-def test_every_control_of_the_widget_is_named_explained_and_reachable(open_driver):
-    page = open_driver.widget.loop
+def test_every_control_of_the_widget_is_named_explained_and_reachable(driver, tiny_project):
+    assert problems_of(driver.widget.start_page) == []
+    driver.widget.projects.open(tiny_project)
+    page = driver.widget.loop
     assert len(controls_of(page)) > 40
     assert problems_of(page) == []
-
-
-def test_every_control_of_the_first_screen_is_named_explained_and_reachable(driver):
-    assert problems_of(driver.widget.start_page) == []
 
 
 @pytest.mark.parametrize(
@@ -102,8 +101,9 @@ def test_every_control_of_a_dialog_is_named_explained_and_reachable(qtbot, make)
     assert problems_of(dialog) == []
 
 
-def test_tab_goes_through_the_training_part_from_top_to_bottom(open_driver):
-    box = open_driver.widget.loop.train
+def test_tab_goes_through_the_training_part_from_top_to_bottom(qtbot):
+    box = TrainBox()
+    qtbot.addWidget(box)
     order = [
         box.budget.amount, box.budget.unit, box.check, box.start, box.pause, box.resume,
         box.discard, box.stop, box.runs, box.advanced_section.heading, box.plot.log,

@@ -71,21 +71,17 @@ def training_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "transmedseg"]
 
 
-def test_check_tells_what_would_be_learned_from_and_starts_nothing(open_driver, scripted):
-    dialog = check(open_driver)
+def test_check_tells_what_would_be_learned_from_or_what_stands_in_the_way(open_driver, scripted):
+    driver, widget = open_driver, open_driver.widget
+    dialog = check(driver)
     assert "2 slices of 1 case are annotated" in dialog.text.text()
     assert "The network is 2-D" in dialog.text.text()
-    open_driver.screenshot("preflight")
+    driver.screenshot("preflight")
     dialog.close()
-    assert scripted == []
-    assert open_driver.widget.session.activity is Activity.IDLE
-    assert open_driver.widget.loop.train.learned_section.isVisible()
-
-
-def test_obstacle_is_told_instead_of_training(open_driver, scripted):
-    driver, project = open_driver, open_driver.widget.session.project
-    project.add_class("papillary")
-    driver.click(driver.widget.loop.train.start)
+    assert widget.session.activity is Activity.IDLE
+    assert widget.loop.train.learned_section.isVisible()
+    widget.session.project.add_class("papillary")
+    driver.click(widget.loop.train.start)
     driver.wait(lambda: bool(driver.dialogs(PreflightDialog)), 60)
     (dialog,) = driver.dialogs(PreflightDialog)
     assert "found none of papillary" in dialog.text.text()
@@ -94,7 +90,9 @@ def test_obstacle_is_told_instead_of_training(open_driver, scripted):
     assert scripted == []
 
 
-def test_slices_in_progress_are_asked_about_once_and_marked_done(open_driver, scripted):
+def test_slices_in_progress_are_marked_done_or_left_and_not_asked_about_again(
+    open_driver, scripted
+):
     driver, session = open_driver, open_driver.widget.session
     for case, row in (("b", 1), ("a", 0)):
         driver.choose_case(row)
@@ -106,30 +104,34 @@ def test_slices_in_progress_are_asked_about_once_and_marked_done(open_driver, sc
     driver.wait(lambda: bool(driver.dialogs(PreflightDialog)), 60)
     (dialog,) = driver.dialogs(PreflightDialog)
     assert dialog.slices.count() == 2
-    click(dialog.tick_all)
+    dialog.slices.setFocus()
+    dialog.slices.setCurrentRow(1)
+    QTest.keyClick(dialog.slices, Qt.Key.Key_Space)
     click(dialog.start)
     driver.wait(lambda: session.activity is Activity.TRAINING)
-    assert driver.widget.annotator.ledger.states[index] is SliceState.ANNOTATED
-    assert session.project.ledger("a").states[index] is SliceState.ANNOTATED
+    assert driver.widget.annotator.ledger.states[index] is SliceState.IN_PROGRESS
     assert session.project.ledger("b").states[index] is SliceState.ANNOTATED
-    assert len(scripted) == 1
-
-
-def test_slices_left_in_progress_are_not_asked_about_again(open_driver, scripted):
-    driver, session = open_driver, open_driver.widget.session
-    driver.choose_class(0)
-    driver.drag(*STROKE)
-    driver.train()
-    driver.wait(lambda: session.activity is Activity.TRAINING)
     driver.click(driver.widget.loop.train.stop)
     driver.wait(lambda: session.activity is Activity.IDLE)
     driver.click(driver.widget.loop.train.start)
     driver.wait(lambda: len(scripted) == 2)
     assert driver.dialogs(PreflightDialog) == []
+    driver.click(driver.widget.loop.train.stop)
+    driver.wait(lambda: session.activity is Activity.IDLE)
+    dialog = check(driver)
+    click(dialog.tick_all)
+    click(dialog.mark)
+    assert driver.widget.annotator.ledger.states[index] is SliceState.ANNOTATED
+    assert session.project.ledger("a").states[index] is SliceState.ANNOTATED
+    assert len(scripted) == 2
 
 
-def test_discard_asks_and_the_run_is_not_gone_on_from(open_driver, scripted):
+def test_discarded_run_is_asked_about_not_gone_on_from_and_deleted_when_told(open_driver, scripted):
     driver, box, session = open_driver, open_driver.widget.loop.train, open_driver.widget.session
+    driver.train()
+    driver.wait(lambda: session.history.latest is not None)
+    driver.click(box.stop)
+    driver.wait(lambda: session.activity is Activity.IDLE)
     driver.train()
     driver.wait(lambda: session.activity is Activity.TRAINING)
     driver.click(box.discard)
@@ -139,42 +141,25 @@ def test_discard_asks_and_the_run_is_not_gone_on_from(open_driver, scripted):
     driver.screenshot("discard")
     answer(driver, "Discard")
     driver.wait(lambda: session.activity is Activity.IDLE)
-    assert session.project.run("run-001").is_discarded
-    assert box.start.text() == "Start training"
-    assert box.plot.value() == {} or session.history.losses == {}
-
-
-def test_runs_are_compared_taken_back_and_deleted(open_driver, scripted):
-    driver, box, session = open_driver, open_driver.widget.loop.train, open_driver.widget.session
-    for _ in range(2):
-        driver.train()
-        driver.wait(lambda: session.history.latest is not None)
-        driver.click(box.stop)
-        driver.wait(lambda: session.activity is Activity.IDLE)
+    assert session.project.run("run-002").is_discarded
+    assert "Goes on from what run-001 learned" in box.course.text()
+    assert session.history.run_id == "run-001"
     driver.click(box.runs)
     (dialog,) = driver.dialogs(RunsDialog)
     assert dialog.value() == ["run-001", "run-002"]
     dialog.table.selectRow(1)
     click(dialog.discard)
-    assert "run-001" in box.course.text()
-    assert dialog.table.item(1, 1).text() == "discarded"
+    assert "run-002" in box.course.text()
+    click(dialog.discard)
     click(dialog.delete)
     assert [run.run_id for run in session.project.runs] == ["run-001"]
     assert dialog.table.rowCount() == 1
     dialog.close()
 
 
-def test_age_of_the_pseudo_label_is_shown_while_training(open_driver, scripted):
+def test_keys_fill_fade_and_hide_the_overlays_whose_age_is_shown(open_driver, scripted):
     driver, overlay = open_driver, open_driver.widget.loop.overlay
-    driver.train()
-    driver.wait(lambda: overlay.age.text().endswith("s old"))
-    driver.click(driver.widget.loop.train.stop)
-    driver.wait(lambda: driver.widget.session.activity is Activity.IDLE)
-    assert overlay.age.text() == ""
-
-
-def test_keys_fill_fade_and_hide_the_overlays(open_driver):
-    driver, layer = open_driver, open_driver.viewer.layers["a pseudo-label"]
+    layer = driver.viewer.layers["a pseudo-label"]
     driver.press(Qt.Key.Key_S, SHIFT)
     assert layer.contour == 0
     driver.press(Qt.Key.Key_S, SHIFT)
@@ -187,11 +172,12 @@ def test_keys_fill_fade_and_hide_the_overlays(open_driver):
     driver.press(Qt.Key.Key_S, SHIFT)
     driver.choose_case(1)
     assert driver.viewer.layers["b pseudo-label"].contour == 0
-
-
-def test_table_of_keys_is_that_of_the_controllers(open_driver):
-    assert [key for key, _ in SHORTCUTS] == list(dict(SHORTCUTS))
-    assert set(dict(SHORTCUTS)) == set(open_driver.widget._keys())
+    driver.train()
+    driver.wait(lambda: overlay.age.text().endswith("s old"))
+    driver.click(driver.widget.loop.train.stop)
+    driver.wait(lambda: driver.widget.session.activity is Activity.IDLE)
+    assert overlay.age.text() == ""
+    assert set(dict(SHORTCUTS)) == set(driver.widget._keys())
 
 
 def test_preferences_have_the_defaults_of_the_manifest(preferences):
@@ -222,7 +208,7 @@ def test_without_settings_of_plugins_the_defaults_hold(monkeypatch):
     watch.close()
 
 
-def test_project_dropped_during_training_is_refused_and_nothing_is_lost(
+def test_other_project_or_second_widget_is_refused_during_training_and_nothing_is_lost(
     open_driver, scripted, tiny_project, tmp_path
 ):
     driver, widget = open_driver, open_driver.widget
@@ -242,26 +228,21 @@ def test_project_dropped_during_training_is_refused_and_nothing_is_lost(
     dialog.close()
     assert widget.session.project.folder == tiny_project
     assert widget.session.activity is Activity.TRAINING
-    driver.choose_class(0)
-    driver.drag(*STROKE)
-    driver.press(Qt.Key.Key_D)
-    index = widget.annotator.layers.slice_index
-    assert widget.session.project.annotation("a").array[index].any()
-
-
-def test_second_widget_may_not_open_the_project_of_the_first(open_driver, scripted, tiny_project):
-    open_driver.train()
-    second = MainWidget(open_driver.viewer)
+    second = MainWidget(driver.viewer)
     with pytest.raises(ProjectError, match="found"):
         second.projects.open(tiny_project)
-    assert second.session.project is None
     second.shut_down()
-    assert open_driver.is_training
-    with open_driver.qtbot.waitSignal(second.destroyed):
+    with driver.qtbot.waitSignal(second.destroyed):
         second.deleteLater()
+    driver.choose_class(0)
+    driver.drag(*STROKE)
+    index = widget.annotator.layers.slice_index
+    widget.annotator.save()
+    assert widget.session.project.annotation("a").array[index].any()
+    assert driver.is_training
 
 
-@pytest.mark.parametrize("way", ["floating", "window", "quit"])
+@pytest.mark.parametrize("way", ["floating", "quit"])
 def test_real_training_ends_with_the_window_and_is_saved(open_driver, tiny_project, way):
     driver, session = open_driver, open_driver.widget.session
     box = driver.widget.loop.train
@@ -274,8 +255,6 @@ def test_real_training_ends_with_the_window_and_is_saved(open_driver, tiny_proje
         driver.widget.parent().setFloating(True)
         QApplication.processEvents()
         assert driver.widget.window() is driver.widget.parent()
-        driver.viewer.close()
-    elif way == "window":
         driver.viewer.close()
     else:
         QApplication.instance().aboutToQuit.emit()

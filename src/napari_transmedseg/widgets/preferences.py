@@ -58,5 +58,5 @@ def _stored() -> Any:
         return None
     try:
         return getattr(get_plugin_settings(PLUGIN), CATEGORY, None)
-    except KeyError:  # not installed as a plugin, or switched off
+    except (KeyError, ValueError, OSError):  # switched off, or some plugin's file is damaged
         return None
