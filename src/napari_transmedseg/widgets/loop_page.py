@@ -17,18 +17,24 @@ from napari_transmedseg.widgets.annotate_box import AnnotateBox
 from napari_transmedseg.widgets.case_table import CaseTable
 from napari_transmedseg.widgets.class_list import ClassList
 from napari_transmedseg.widgets.overlay_edit import OverlayEdit
-from napari_transmedseg.widgets.result_boxes import ExportBox, ReviewBox
+from napari_transmedseg.widgets.result_boxes import ExportBox
+from napari_transmedseg.widgets.review_box import ReviewBox
 from napari_transmedseg.widgets.section import Section
 from napari_transmedseg.widgets.train_box import TrainBox
 
 SHORTCUTS = (
+    ("N", "next suggested slice"),
+    ("Shift+N", "back to the one before"),
     ("D", "slice done"),
     ("W", "mark empty"),
     ("U", "un-annotate"),
+    ("Shift+F", "fill between annotated slices"),
     ("A", "accept slice"),
+    ("Shift+A", "accept the object under the mouse"),
+    ("Q", "reject the prediction"),
     ("S", "pseudo-label on or off"),
     ("G", "uncertainty on or off"),
-    ("Ctrl+Z", "undo the last stroke or accept"),
+    ("Ctrl+Z", "undo the last stroke, accept or fill"),
 )
 
 
