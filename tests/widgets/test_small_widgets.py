@@ -24,13 +24,13 @@ from napari_transmedseg.widgets.class_list import ClassList, ClassRow
 from napari_transmedseg.widgets.display_box import Display, DisplayBox
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
 from napari_transmedseg.widgets.export_box import ExportBox, ExportChoice
-from napari_transmedseg.widgets.ledger_strip import LedgerStrip
+from napari_transmedseg.widgets.ledger_strip import STATE_MARKS, LedgerStrip
 from napari_transmedseg.widgets.loop_page import LoopPage
 from napari_transmedseg.widgets.loss_plot import LossPlot
 from napari_transmedseg.widgets.monitor_list import MonitorList
 from napari_transmedseg.widgets.new_project_dialog import NewProject, NewProjectDialog
 from napari_transmedseg.widgets.overlay_edit import Overlay, OverlayEdit
-from napari_transmedseg.widgets.result_boxes import ReviewBox
+from napari_transmedseg.widgets.review_box import ReviewBox
 from napari_transmedseg.widgets.section import Section
 from napari_transmedseg.widgets.start_page import StartPage
 from napari_transmedseg.widgets.train_box import TrainBox
@@ -191,12 +191,57 @@ def test_strip_names_the_slice_under_the_mouse(qtbot):
     qtbot.addWidget(strip)
     strip.resize(100, 18)
     strip.show()
-    strip.set_states([SliceState.UNSEEN] * 10)
+    strip.set_ledger(Ledger.untouched(10))
     with qtbot.waitSignal(strip.valueChanged) as clicked:
         QTest.mouseClick(strip, Qt.MouseButton.LeftButton, pos=strip.rect().center())
     assert clicked.args == [strip.value()]
     assert strip.index_at(0) == 0
     assert strip.index_at(99) == 9
+
+
+def test_strip_is_walked_by_keys(qtbot):
+    strip = LedgerStrip()
+    qtbot.addWidget(strip)
+    strip.set_ledger(Ledger.untouched(10))
+    strip.show()
+    walk = []
+    strip.valueChanged.connect(walk.append)
+    for key in ("Right", "Right", "Left", "PageDown", "PageDown", "Right", "Home", "Left", "End"):
+        QTest.keyClick(strip, getattr(Qt.Key, f"Key_{key}"))
+    assert walk == [1, 2, 1, 6, 9, 0, 9]
+
+
+def test_strip_says_slice_state_who_and_when(qtbot):
+    strip = LedgerStrip()
+    qtbot.addWidget(strip)
+    when = "2026-05-04T10:15:00+02:00"
+    strip.set_ledger(
+        Ledger.untouched(10).with_states([4], SliceState.ANNOTATED, who="anna", when=when)
+    )
+    strip.setValue(4)
+    assert strip.accessibleDescription() == (
+        "Slice 5: annotated by anna, 2026-05-04 10:15 (the whole slice is known)"
+    )
+
+
+@pytest.mark.parametrize("columns", [1, 12])
+def test_states_are_told_apart_without_colours(qtbot, columns):
+    strip = LedgerStrip()
+    qtbot.addWidget(strip)
+    states = list(SliceState)
+    ledger = Ledger.untouched(len(states))
+    for index, state in enumerate(states):
+        ledger = ledger.with_states([index], state)
+    strip.resize(columns * len(states), strip.height())
+    strip.set_ledger(ledger)
+    strip.setValue(len(states) + 10)  # none is marked
+    image = strip.grab().toImage()
+    patterns = set()
+    for index in range(len(states)):
+        x = index * columns + columns // 2
+        column = [image.pixelColor(x, y).lightness() for y in range(4, strip.height() - 4)]
+        patterns.add(tuple(light > 80 for light in column))
+    assert len(patterns) == len(states) == len(STATE_MARKS)
 
 
 def test_annotate_box_goes_from_labeled_slice_to_labeled_slice(qtbot):
@@ -205,7 +250,7 @@ def test_annotate_box_goes_from_labeled_slice_to_labeled_slice(qtbot):
     ledger = Ledger.untouched(6).with_states([1, 4], SliceState.ANNOTATED)
     box.setValue(2, ledger)
     assert "unseen" in box.slice_label.text()
-    assert box.counts_label.text() == "4 unseen, 2 annotated"
+    assert box.legend.value() == "4 unseen, 2 annotated"
     with qtbot.waitSignal(box.sliceRequested) as asked:
         QTest.mouseClick(box.next, Qt.MouseButton.LeftButton)
     assert asked.args == [4]

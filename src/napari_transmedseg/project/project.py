@@ -14,6 +14,13 @@ from napari_transmedseg.imaging.io import open_image, read_labels, write_labels
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project import case_files
 from napari_transmedseg.project.channel_files import require_present
+from napari_transmedseg.project.corrections import (
+    CORRECTIONS_FILE,
+    Correction,
+    CorrectionLog,
+    append_correction,
+    read_corrections,
+)
 from napari_transmedseg.project.curating import CuratedCohort
 from napari_transmedseg.project.image_sources import ImageSource
 from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
@@ -235,6 +242,17 @@ class Project(CuratedCohort, RestorableCohort):
                 found = read_labels(path)
                 return LabelMap(array=found.array, geometry=geometry, names=self.class_names)
         return None
+
+    # --- corrections
+
+    def corrections(self) -> CorrectionLog:
+        """How far predictions agreed with what people made of them, oldest first."""
+        return read_corrections(self.folder / CORRECTIONS_FILE)
+
+    def log_correction(self, entry: Correction) -> None:
+        """Note how far a prediction agreed with what a person made of it."""
+        self._require_writable()
+        append_correction(self.folder / CORRECTIONS_FILE, entry)
 
     def _known_annotation(self, case_id: str) -> LabelMap | None:
         if not self._files(case_id).exist:

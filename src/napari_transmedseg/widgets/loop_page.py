@@ -19,7 +19,7 @@ from napari_transmedseg.widgets.class_list import ClassList
 from napari_transmedseg.widgets.display_box import DisplayBox
 from napari_transmedseg.widgets.export_box import ExportBox
 from napari_transmedseg.widgets.overlay_edit import OverlayEdit
-from napari_transmedseg.widgets.result_boxes import ReviewBox
+from napari_transmedseg.widgets.review_box import ReviewBox
 from napari_transmedseg.widgets.section import Section
 from napari_transmedseg.widgets.shortcuts import ShortcutTable
 from napari_transmedseg.widgets.train_box import TrainBox

@@ -87,6 +87,7 @@ class MainWidget(QWidget):
             self.tasks.shut_down()
             self.training.shut_down()
             self.display.shut_down()
+            self.slices.shut_down()
             self.projects.close()
             self._viewer.events.theme.disconnect(self._on_theme)
             for key in self._keys():
