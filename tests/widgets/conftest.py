@@ -19,6 +19,12 @@ from qtpy.QtWidgets import QApplication, QWidget
 from napari_transmedseg.imaging.volume import LabelMap, Volume
 
 
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path, monkeypatch) -> None:
+    """Lists of recent projects go to a folder of the test."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
 @pytest.fixture
 def tiny_project(tmp_path, tiny_volume: Volume, tiny_labels: LabelMap) -> Path:
     """A project folder of two tiny cases; the first has two annotated slices."""

@@ -11,6 +11,7 @@ from scripted_training import scripted_training
 
 from napari_transmedseg.engine.config import TrainingConfig, validate_config
 from napari_transmedseg.engine.control import TrainingControl
+from napari_transmedseg.project.case_facts import CaseFacts
 from napari_transmedseg.project.continuing import Continuation
 from napari_transmedseg.project.history import replay
 from napari_transmedseg.project.ledger import Ledger, SliceState
@@ -18,7 +19,7 @@ from napari_transmedseg.project.session import Activity
 from napari_transmedseg.widgets.advanced_edit import AdvancedEdit
 from napari_transmedseg.widgets.annotate_box import AnnotateBox
 from napari_transmedseg.widgets.budget_edit import Budget, BudgetEdit
-from napari_transmedseg.widgets.case_table import CaseRow, CaseTable
+from napari_transmedseg.widgets.case_table import CaseTable
 from napari_transmedseg.widgets.class_list import ClassList, ClassRow
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
 from napari_transmedseg.widgets.ledger_strip import LedgerStrip
@@ -35,8 +36,8 @@ from napari_transmedseg.widgets.train_box import TrainBox
 pytestmark = pytest.mark.gui
 
 ROWS = [
-    CaseRow("a", "8×24×20", "6 × 1.5 × 1.5", 2, 8, "some slices"),
-    CaseRow("b", "8×24×20", "6 × 1.5 × 1.5", 0, 8, "not annotated"),
+    CaseFacts(case_id="a", num_annotated=2, num_slices=8, state="begun"),
+    CaseFacts(case_id="b", num_slices=8, state="not begun"),
 ]
 
 
@@ -217,7 +218,7 @@ def test_error_dialog_copies_message_and_details(qtbot):
 def test_new_project_dialog_round_trips(qtbot):
     dialog = NewProjectDialog()
     qtbot.addWidget(dialog)
-    new = NewProject("/p", ("/i/a.nii.gz", "/i"), ("RV", "LV"), "coronal")
+    new = NewProject("/p", ("/i/a.nii.gz", "/i"), ("RV", "LV"), "coronal", anonymous=True)
     dialog.setValue(new)
     assert dialog.value() == new
 

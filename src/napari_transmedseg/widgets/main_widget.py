@@ -63,6 +63,7 @@ class MainWidget(QWidget):
         self.session.message_changed.connect(self._on_message)
         self._viewer.events.theme.connect(self._on_theme)
         self._bind_keys()
+        self.cohort.take_drops()
         app = QApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(self.shut_down)
@@ -78,6 +79,7 @@ class MainWidget(QWidget):
         finally:
             self.tasks.shut_down()
             self.training.shut_down()
+            self.cohort.shut_down()
             self.projects.close()
             self._viewer.events.theme.disconnect(self._on_theme)
             for key in self._keys():
@@ -99,7 +101,7 @@ class MainWidget(QWidget):
         self.loop.train.plot.set_theme(theme.background.as_hex(), theme.text.as_hex())
 
     def _keys(self) -> dict[str, Callable[[], None]]:
-        return self.slices.keys() | self.training.keys()
+        return self.slices.keys() | self.training.keys() | self.cohort.keys()
 
     def _bind_keys(self) -> None:
         for key, action in self._keys().items():

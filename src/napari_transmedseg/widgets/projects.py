@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from qtpy.QtCore import QStandardPaths
 
 from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.project.adopting import adopt
+from napari_transmedseg.project.annotate import annotate_from_labels
 from napari_transmedseg.project.continuing import history_of
-from napari_transmedseg.project.ledger import Ledger
+from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
 from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.recent import RecentProjects
 from napari_transmedseg.project.schema import PROJECT_FILE
 from napari_transmedseg.project.session import Session
-from napari_transmedseg.widgets.case_table import CaseRow
+from napari_transmedseg.widgets.adopt_dialog import AdoptedLayer
 from napari_transmedseg.widgets.class_list import ClassRow
+from napari_transmedseg.widgets.labels_dialog import LabelsRequest
 from napari_transmedseg.widgets.new_project_dialog import NewProject
 
 SAMPLE_FOLDER = "TransMedSeg sample"
+RECENT_FILE = Path("napari-transmedseg") / "recent.json"
 
 
 class Projects:
@@ -25,9 +32,10 @@ class Projects:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        where = QStandardPaths.StandardLocation.DocumentsLocation
-        self.sample_folder = Path(QStandardPaths.writableLocation(where)) / SAMPLE_FOLDER
+        places = QStandardPaths.StandardLocation
+        self.sample_folder = _place(places.DocumentsLocation) / SAMPLE_FOLDER
         """Where the sample project is, or will be made."""
+        self.recent = RecentProjects(_place(places.GenericConfigLocation) / RECENT_FILE)
 
     def open(self, folder: Path) -> None:
         """Open a project folder; the one that was open is closed then."""
@@ -36,7 +44,7 @@ class Projects:
             return
         self._session.project = Project.open(folder)
 
-    def create(self, new: NewProject) -> None:
+    def create(self, new: NewProject, options: ImportOptions = NO_CHOICE) -> None:
         """Make a project and open it.
 
         Raises
@@ -46,10 +54,20 @@ class Projects:
         """
         if not new.folder:
             raise ProjectError("Expected a folder for the project, found none; choose one.")
-        self._session.project = Project.create(
-            Path(new.folder), images=[Path(path) for path in new.images],
-            classes=list(new.classes), plane=new.plane,
-        )  # fmt: skip
+        images = [Path(path) for path in new.images]
+        with adopted_files(new.layers, Path(new.folder)) as adopted:
+            if not images:
+                images, options = adopted, replace(options, confirm_spacing=True)
+            project = Project.create(
+                Path(new.folder), images=images, classes=list(new.classes), plane=new.plane,
+                options=options,
+            )  # fmt: skip
+            try:
+                project.add_images(adopted, replace(options, confirm_spacing=True))
+            except BaseException:
+                project.close()
+                raise
+        self._session.project = project
 
     def open_sample(self) -> None:
         """Open the sample project; it is made the first time."""
@@ -67,18 +85,35 @@ class Projects:
         if trained:
             self._session.show_history(history_of(project, trained[-1].run_id))
 
-    def add_images(self, paths: Sequence[Path]) -> None:
+    def add_images(self, paths: Sequence[Path], options: ImportOptions = NO_CHOICE) -> None:
         """Add images to the open project."""
-        added = self._project().add_images(list(paths))
-        self._session.message_changed.emit(f"Added {len(added)} cases.")
+        added = self._project().add_images(list(paths), options)
+        self._session.message_changed.emit(f"Added {counted(len(added), 'case')}.")
 
-    def add_class(self) -> None:
-        """Add a class with a name that can be changed at once."""
+    def adopt(self, layers: Sequence[AdoptedLayer]) -> None:
+        """Add open layers to the open project."""
+        project = self._project()
+        with adopted_files(layers, project.folder) as paths:
+            added = project.add_images(paths, ImportOptions(confirm_spacing=True))
+        self._session.message_changed.emit(f"Adopted {counted(len(added), 'layer')}.")
+
+    def bring_in_labels(self, request: LabelsRequest) -> None:
+        """Take label maps of other programs as annotation."""
+        summary = annotate_from_labels(
+            self._project(), request.found.files, mapping=request.mapping,
+            replace=request.replace, resample=request.resample, names=request.names or None,
+            allow_unused=True,
+        )  # fmt: skip
+        told = f"Brought in labels of {counted(len(summary.cases), 'case')}."
+        self._session.message_changed.emit(" ".join([told, *summary.advice]))
+
+    def add_class(self) -> int:
+        """Add a class with a name that can be changed at once; gives its value."""
         taken = {one.name for one in self._project().classes}
         number = len(taken) + 1
         while f"class {number}" in taken:
             number += 1
-        self._project().add_class(f"class {number}")
+        return self._project().add_class(f"class {number}").value
 
     def rename_class(self, value: int, name: str) -> None:
         """Rename a class."""
@@ -93,34 +128,45 @@ class Projects:
         if self._session.project is not None:
             self._session.project.close()
 
+    def require_idle(self) -> None:
+        """Refuse to leave a project while a task works on it."""
+        if self._session.is_busy:
+            raise ProjectError(
+                f"Expected no running task before another project opens, found the program "
+                f"{self._session.activity.value}; press 'Stop and keep' or wait for its end first."
+            )
+
     def _project(self) -> Project:
         if self._session.project is None:
             raise ProjectError("Expected an open project, found none; open or make one first.")
         return self._session.project
 
 
-def case_rows(project: Project, shown_case: str = "", shown: Ledger | None = None) -> list[CaseRow]:
-    """Describe the cases of a project for the case table; reads no image."""
-    rows = []
-    for case in project.cases:
-        is_shown = shown is not None and case.case_id == shown_case
-        ledger = shown if is_shown and shown is not None else project.ledger(case.case_id)
-        rows.append(
-            CaseRow(
-                case_id=case.case_id,
-                size="×".join(str(length) for length in case.shape),
-                spacing=" × ".join(f"{size:.3g}" for size in case.spacing),
-                num_labeled=len(ledger.labeled_indices()),
-                num_slices=len(ledger),
-                state=_state_of(project, case.case_id, ledger),
-            )
-        )
-    return rows
+@contextlib.contextmanager
+def adopted_files(layers: Sequence[AdoptedLayer], folder: Path) -> Iterator[list[Path]]:
+    """Image files of layers; those that were made for it go again where something goes wrong."""
+    made: list[Path] = []
+    paths = []
+    try:
+        for layer in layers:
+            path = adopt(layer.opened, folder, spacing=layer.spacing)
+            made += [path] if path != layer.opened.source else []
+            paths.append(path)
+        yield paths
+    except BaseException:
+        for path in made:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def class_rows(project: Project) -> list[ClassRow]:
-    """Describe the classes of a project for the class list."""
-    return [ClassRow(one.value, one.name, one.color) for one in project.classes]
+    """Describe the classes of a project for the class list, in the order that a person wants."""
+    return [ClassRow(one.value, one.name, one.color) for one in project.ordered_classes]
+
+
+def counted(number: int, noun: str) -> str:
+    """Say how many there are: `1 case`, `3 cases`."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def is_project(path: Path) -> bool:
@@ -128,10 +174,5 @@ def is_project(path: Path) -> bool:
     return (path / PROJECT_FILE).is_file()
 
 
-def _state_of(project: Project, case_id: str, ledger: Ledger) -> str:
-    if not project.image_path(case_id).exists():
-        return "image missing"
-    labeled = len(ledger.labeled_indices())
-    if labeled == len(ledger):
-        return "annotated"
-    return "some slices" if labeled else "not annotated"
+def _place(location: QStandardPaths.StandardLocation) -> Path:
+    return Path(QStandardPaths.writableLocation(location))
