@@ -11,6 +11,7 @@ from scripted_training import scripted_training
 
 from napari_transmedseg.engine.config import TrainingConfig, validate_config
 from napari_transmedseg.engine.control import TrainingControl
+from napari_transmedseg.project.case_facts import CaseFacts
 from napari_transmedseg.project.continuing import Continuation
 from napari_transmedseg.project.export_options import ExportOptions
 from napari_transmedseg.project.history import replay
@@ -19,7 +20,7 @@ from napari_transmedseg.project.session import Activity
 from napari_transmedseg.widgets.advanced_edit import AdvancedEdit
 from napari_transmedseg.widgets.annotate_box import AnnotateBox
 from napari_transmedseg.widgets.budget_edit import Budget, BudgetEdit
-from napari_transmedseg.widgets.case_table import CaseRow, CaseTable
+from napari_transmedseg.widgets.case_table import CaseTable
 from napari_transmedseg.widgets.class_list import ClassList, ClassRow
 from napari_transmedseg.widgets.display_box import Display, DisplayBox
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
@@ -39,8 +40,8 @@ pytestmark = pytest.mark.gui
 
 EXPORT = ExportOptions(reviewed_only=True, file_format="seg.nrrd", per_class=True)
 ROWS = [
-    CaseRow("a", "8×24×20", "6 × 1.5 × 1.5", 2, 8, "some slices"),
-    CaseRow("b", "8×24×20", "6 × 1.5 × 1.5", 0, 8, "not annotated"),
+    CaseFacts(case_id="a", num_annotated=2, num_slices=8, state="begun"),
+    CaseFacts(case_id="b", num_slices=8, state="not begun"),
 ]
 
 
@@ -268,7 +269,7 @@ def test_error_dialog_copies_message_and_details(qtbot):
 def test_new_project_dialog_round_trips(qtbot):
     dialog = NewProjectDialog()
     qtbot.addWidget(dialog)
-    new = NewProject("/p", ("/i/a.nii.gz", "/i"), ("RV", "LV"), "coronal")
+    new = NewProject("/p", ("/i/a.nii.gz", "/i"), ("RV", "LV"), "coronal", anonymous=True)
     dialog.setValue(new)
     assert dialog.value() == new
 

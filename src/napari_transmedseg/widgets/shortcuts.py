@@ -7,6 +7,7 @@ from html import escape
 from qtpy.QtWidgets import QLabel, QWidget
 
 SHORTCUTS: tuple[tuple[str, str], ...] = (
+    *((f"Alt-{place}", f"paint with class {place} of the list") for place in range(1, 10)),
     ("N", "next suggested slice"),
     ("Shift-N", "back to the one before"),
     ("D", "slice done"),
