@@ -1,10 +1,14 @@
 """Before a training a person reads what it learns from, needs, and what stands in its way."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from scripted_training import scripted_training
 
 from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.engine.control import TrainingControl
+from napari_transmedseg.engine.events import StepReport, TrainingStarted
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.preflight import OpenSlice, preflight
 from napari_transmedseg.project.project import Project
@@ -93,11 +97,14 @@ def test_class_on_one_slice_and_scanner_without_annotation_are_advice(annotated:
 
 def test_time_of_steps_follows_the_latest_run_of_the_kind(annotated: Project):
     run = annotated.new_run(STEPS)
-    rows = (
-        '{"event": "TrainingStarted", "device": "cpu", "network": "unet 2-D, 0.46 million"}\n'
-        '{"event": "StepReport", "phase": "self-training", "steps_per_second": 0.25}\n'
+    started, *_, last = (
+        event
+        for event in scripted_training(TrainingControl(), steps=5, step_s=0.001)
+        if isinstance(event, TrainingStarted | StepReport)
     )
-    (run.folder / "metrics.jsonl").write_text(rows)
+    alike = replace(started, network="unet 2-D, 0.46 million weights")
+    for _ in run.record([alike, replace(last, steps_per_second=0.25)]):
+        pass
     text = " ".join(preflight(annotated, STEPS).of("fact"))
     assert "about 3 min for 50 steps, at 0.2 steps/s as run-001 made them" in text
 

@@ -55,7 +55,9 @@ def memory_of(plan: TrainingPlan, num_images: int) -> tuple[str, list[str]]:
         Slices in 2-D, volumes in 3-D.
     """
     voxels = math.prod(_seen(plan))
-    images = num_images * math.prod(plan.space.size) * _BYTES if plan.in_memory else 0
+    images = 0
+    if plan.in_memory:
+        images = num_images * plan.in_channels * math.prod(plan.space.size) * _BYTES
     per_image = sum(
         channels * voxels / 2 ** (plan.dims * level) for level, channels in enumerate(plan.channels)
     )

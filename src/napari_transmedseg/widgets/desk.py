@@ -51,5 +51,6 @@ class Desk(QObject):
 
     def show_error(self, sentence: str, details: str = "", parent: QWidget | None = None) -> None:
         """Show a sentence in a dialog that can be copied from."""
-        dialog = ErrorDialog(sentence, details, parent=parent or self.window)
+        parent, project = parent or self.window, self.session.project
+        dialog = ErrorDialog(sentence, details, parent=parent, project=project)
         dialog.open()

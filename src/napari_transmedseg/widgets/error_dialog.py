@@ -16,17 +16,25 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_transmedseg.project.run import hardware, versions
+from napari_transmedseg.project.diagnostics import diagnostics_text
+from napari_transmedseg.project.logs import Scrubber
+from napari_transmedseg.project.project import Project
 
 
 class ErrorDialog(QDialog):
     """What was expected and found, what to do now, and details on request; blocks nothing."""
 
-    def __init__(self, sentence: str, details: str = "", parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        sentence: str,
+        details: str = "",
+        parent: QWidget | None = None,
+        project: Project | None = None,
+    ) -> None:
         super().__init__(parent)
         self.setWindowTitle("TransMedSeg")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self._sentence, self._details = sentence, details
+        self._sentence, self._details, self._project = sentence, details, project
 
         # WIDGETS
         happened, way_out = parts_of(sentence)
@@ -53,7 +61,9 @@ class ErrorDialog(QDialog):
         self.copy = QPushButton("Copy")
         self.copy.setToolTip("Copy the message and its details")
         self.copy_diagnostics = QPushButton("Copy diagnostics")
-        self.copy_diagnostics.setToolTip("Copy them with the versions of the programs, to report")
+        self.copy_diagnostics.setToolTip(
+            "Copy them with versions, machine and log, to report; without paths and case names"
+        )
         for button in (self.copy, self.copy_diagnostics):
             self._buttons.addButton(button, QDialogButtonBox.ButtonRole.ActionRole)
 
@@ -87,7 +97,7 @@ class ErrorDialog(QDialog):
         _to_clipboard(self.text())
 
     def _on_copy_diagnostics(self) -> None:
-        _to_clipboard(diagnostics(self.text()))
+        _to_clipboard(report_of(self.text(), self._project))
 
 
 def parts_of(sentence: str) -> tuple[str, str]:
@@ -98,10 +108,10 @@ def parts_of(sentence: str) -> tuple[str, str]:
     return f"{happened}.", way_out[:1].upper() + way_out[1:]
 
 
-def diagnostics(message: str) -> str:
-    """Message with the versions of programs and the machine, for a report; no paths are added."""
-    facts = {**versions(), **hardware()}
-    return "\n".join([message, "", *(f"{name}: {value}" for name, value in facts.items())])
+def report_of(message: str, project: Project | None) -> str:
+    """Message without paths and case names, and what helps whoever is asked for help."""
+    case_ids = [] if project is None else [case.case_id for case in project.cases]
+    return f"{Scrubber(case_ids)(message)}\n\n{diagnostics_text(project)}"
 
 
 def _text(text: str) -> QLabel:
