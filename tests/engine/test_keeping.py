@@ -56,5 +56,6 @@ def test_when_a_run_ends_early(dice, at, since, progress, stalled):
 def test_a_checkpoint_carries_how_good_it_was_in_plain_values():
     best = KeptModel()
     best.offer(_model(1.0), 0.5, step=3, progress=0.25)
-    assert best.state() == {"dice": 0.5, "step": 3, "progress": 0.25}
+    best.offer(_model(2.0), 0.4, step=6, progress=0.5)
+    assert best.state() == {"dice": 0.5, "step": 3, "progress": 0.25, "offered": 0.5}
     assert math.isnan(KeptModel().state()["dice"])

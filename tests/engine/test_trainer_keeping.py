@@ -45,7 +45,9 @@ def test_a_run_whose_held_out_dice_no_longer_rises_ends_early(tmp_path, monkeypa
     assert isinstance(finished, TrainingFinished) and finished.reason == "early"
     assert 50 + 200 / 3 <= finished.step <= 50 + 200 / 3 + 2
     assert "no longer rises" in finished.sentence
-    assert _kept(tmp_path)["kept"] == {"dice": 0.6, "step": 50, "progress": 0.25}
+    kept = _kept(tmp_path)["kept"]
+    assert kept.pop("offered") == pytest.approx(finished.step / 200)
+    assert kept == {"dice": 0.6, "step": 50, "progress": 0.25}
 
 
 def test_it_goes_on_to_the_end_when_told_so(tmp_path, monkeypatch):
