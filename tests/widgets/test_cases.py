@@ -13,6 +13,7 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox
 
+from napari_transmedseg.layers import CaseLayers
 from napari_transmedseg.project import cohort
 from napari_transmedseg.project.case_facts import CaseFacts
 from napari_transmedseg.widgets.case_box import CaseBox
@@ -156,6 +157,18 @@ def test_one_row_changes_alone(box):
 )
 def test_contrast_is_kept_where_it_shows_something(kept, own, expected):
     assert overlap(kept, own) == expected
+
+
+def test_an_opened_project_shows_its_first_case_once(driver, tiny_project, monkeypatch):
+    shown, show = [], CaseLayers.show
+
+    def count(self, *args, case_id, **options):
+        shown.append(case_id)
+        show(self, *args, case_id=case_id, **options)
+
+    monkeypatch.setattr(CaseLayers, "show", count)
+    driver.widget.projects.open(tiny_project)
+    assert shown == ["a"]
 
 
 def test_the_next_case_looks_as_the_one_before(open_driver, tmp_path):

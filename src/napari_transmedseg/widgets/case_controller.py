@@ -188,12 +188,13 @@ class CaseController(QObject):
         if project is None:
             return
         project.cases_changed.connect(self._on_cases)
-        self._on_cases()
+        cases.set_rows([facts_of(project, case) for case in project.cases])
         if project.cases:
             cases.setValue(project.cases[0].case_id)
             self._desk.slot(self.open_case)(project.cases[0].case_id)
 
     def _on_cases(self) -> None:
+        """Show cases that came or changed; in a project that had none, the first is opened."""
         project, session = self._desk.session.project, self._desk.session
         if project is not None:
             cases = project.cases
