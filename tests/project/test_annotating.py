@@ -151,8 +151,15 @@ def test_two_commands_on_a_slice_are_undone_one_after_the_other() -> None:
     assert history.states_for(1, after[1], states)[1] is SliceState.FILLED
     assert history.states_for(1, stack[1], states)[1] is OPEN
     assert history.states_for(1, square(3, 0, 2), states) == {}
-    history.forget(1)
-    assert history.states_for(1, stack[1], states) == {}
+
+
+def test_a_state_that_a_person_sets_outlives_a_stroke_that_is_undone() -> None:
+    history, stack = EditHistory(), np.zeros((4, 12, 12), np.uint8)
+    after = fill(history, stack)
+    states = [OPEN, SliceState.ANNOTATED, SliceState.FILLED, OPEN]
+    history.restate(1, after[1], SliceState.ANNOTATED)
+    assert history.states_for(1, after[1], states)[1] is SliceState.ANNOTATED
+    assert history.states_for(1, stack[1], states)[1] is OPEN
 
 
 def test_only_the_latest_commands_are_kept() -> None:

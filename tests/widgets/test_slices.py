@@ -120,6 +120,11 @@ def test_copying_from_a_neighbour_puts_the_slice_in_progress(open_driver):
     driver.click(box.copy_previous)
     np.testing.assert_array_equal(labels(driver)[4], labels(driver)[3])
     assert states(driver)[4] is SliceState.IN_PROGRESS
+    driver.press(Qt.Key.Key_D)
+    driver.choose_class(0)
+    driver.drag(*STROKE)
+    driver.press(*UNDO)
+    assert states(driver)[4] is SliceState.ANNOTATED
     driver.press(*UNDO)
     assert states(driver)[4] is UNSEEN
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -207,6 +207,15 @@ class SliceEdit:
             return self.state_before
         return None
 
+    def restated(self, labels_YX: Slice, state: SliceState) -> SliceEdit:
+        """Copy in which another state belongs to these voxels."""
+        before, after = self.state_before, self.state_after
+        if np.array_equal(labels_YX, self.labels_before):
+            before = state
+        if np.array_equal(labels_YX, self.labels_after):
+            after = state
+        return replace(self, state_before=before, state_after=after)
+
 
 class EditHistory:
     """Commands of one case, newest last, each of which changed one or several slices at once."""
@@ -219,10 +228,13 @@ class EditHistory:
         """Remember a command; the oldest is forgotten."""
         self._commands = [*self._commands[1 - self._keep :], dict(edits)]
 
-    def forget(self, index: int) -> None:
-        """Forget what commands did to a slice: its state was set by other means since."""
+    def restate(self, index: int, labels_YX: Slice, state: SliceState) -> None:
+        """Let a state that a person set belong to a slice's voxels from now on."""
         self._commands = [
-            {other: edit for other, edit in edits.items() if other != index}
+            {
+                other: edit.restated(labels_YX, state) if other == index else edit
+                for other, edit in edits.items()
+            }
             for edits in self._commands
         ]
 

@@ -156,7 +156,6 @@ class Annotator(QObject):
         self.require_case()
         index = self.layers.slice_index
         self.layers.find_edits()
-        self._edits.forget(index)
         painted = bool(self.slice_labels(index).any())
         self.set_states([index], SliceState.IN_PROGRESS if painted else SliceState.UNSEEN)
         self.save()
@@ -169,7 +168,8 @@ class Annotator(QObject):
         ProjectError
             When nothing was predicted, or the slice is known as a whole already.
         """
-        index = self.layers.slice_index if self.layers.is_open else 0
+        self.require_case()
+        index = self.layers.slice_index
         predicted = self.require_prediction(index)
         labels = accepted_labels(self.slice_labels(index), predicted, self._ledger.states[index])
         self.apply({index: labels}, SliceState.ACCEPTED)
@@ -188,14 +188,16 @@ class Annotator(QObject):
             }
         )  # fmt: skip
         self.layers.set_slices(slices)
-        self.set_states(slices, state)
+        self._note_states(slices, state, person())
+        self._tell_of_ledger()
         self.save()
 
     def set_states(self, indices: Iterable[int], state: SliceState, *, who: str = "") -> None:
         """Set the state of slices of the case on screen, by a person unless said otherwise."""
-        when = datetime.now().astimezone().isoformat(timespec="seconds")
-        self._ledger = self._ledger.with_states(indices, state, who=who or person(), when=when)
-        self._is_ledger_changed = True
+        indices = list(indices)
+        for index in indices:
+            self._edits.restate(index, self.slice_labels(index), state)
+        self._note_states(indices, state, who or person())
         self._tell_of_ledger()
 
     def slice_labels(self, index: int) -> np.ndarray:
@@ -220,7 +222,6 @@ class Annotator(QObject):
         ProjectError
             When there is none.
         """
-        self.require_case()
         predicted = self.layers.predicted_slice(index)
         if predicted is None:
             raise ProjectError(
@@ -251,6 +252,11 @@ class Annotator(QObject):
             raise ProjectError("Expected an open project, found none; open or make one first.")
         return self._session.project
 
+    def _note_states(self, indices: Iterable[int], state: SliceState, who: str) -> None:
+        when = datetime.now().astimezone().isoformat(timespec="seconds")
+        self._ledger = self._ledger.with_states(indices, state, who=who, when=when)
+        self._is_ledger_changed = True
+
     def _tell_of_ledger(self) -> None:
         self._session.ledger_changed.emit(self._case_id)
 
@@ -265,11 +271,9 @@ class Annotator(QObject):
         found = self._edits.states_for(index, labels, states) or {
             index: state_after_painting(states[index], has_painted_voxels=bool(labels.any()))
         }
-        when = datetime.now().astimezone().isoformat(timespec="seconds")
         for one, state in found.items():
             if state is not states[one]:
-                self._ledger = self._ledger.with_states([one], state, who=person(), when=when)
-                self._is_ledger_changed = True
+                self._note_states([one], state, person())
                 self._announce.start(0)
         self.sliceEdited.emit(index)
 

@@ -54,7 +54,8 @@ class SliceCommands(QObject):
     def accept_class(self, value: int) -> None:
         """Accept one class of the prediction; the slice is in progress then."""
         project, annotator = self._session.project, self._annotator
-        index = annotator.layers.slice_index if annotator.layers.is_open else 0
+        annotator.require_case()
+        index = annotator.layers.slice_index
         predicted = annotator.require_prediction(index)
         name = "" if project is None else project.class_names.get(value, "")
         labels = labels_with_class(
@@ -76,7 +77,8 @@ class SliceCommands(QObject):
     def reject(self) -> None:
         """Say that the prediction of the slice on screen is wrong; the slice stays unknown."""
         annotator = self._annotator
-        index = annotator.layers.slice_index if annotator.layers.is_open else 0
+        annotator.require_case()
+        index = annotator.layers.slice_index
         annotator.require_prediction(index)
         require_rejectable(annotator.slice_labels(index), annotator.ledger.states[index])
         annotator.set_states([index], SliceState.REJECTED)
