@@ -38,6 +38,6 @@ def make_channel_cohort(folder: Path, num_cases: int = 4) -> tuple[Path, Path]:
         classes = disc_classes(number % 3)
         noise = np.random.default_rng(number).normal(0, 10, (2, *SHAPE_IPL))
         save_image(images / f"case_{number}_t1.nii.gz", noise[0])
-        save_image(images / f"case_{number}_t2.nii.gz", 1000 + 100 * classes + noise[1])
+        save_image(images / f"case_{number}_t2.nii.gz", 1000 + 100.0 * classes + noise[1])
         save_classes(labels / f"case_{number}.nii.gz", classes)
     return images, labels

@@ -106,6 +106,18 @@ class CaseLayers:
         return self._labels is not None
 
     @property
+    def by_role(self) -> dict[str, Any]:
+        """Our layers by what they show; empty where no case is shown."""
+        if not self.is_open:
+            return {}
+        return {
+            "image": self._image,
+            "uncertainty": self._uncertainty,
+            "pseudo-label": self._pseudo_label,
+            "labels": self._labels,
+        }
+
+    @property
     def num_slices(self) -> int:
         """Number of slices along the slice axis."""
         return int(self._labels.data.shape[self._axis]) if self.is_open else 0

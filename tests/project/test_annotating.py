@@ -17,7 +17,11 @@ from napari_transmedseg.project.annotating import (
     labels_with_object,
     require_rejectable,
 )
+from napari_transmedseg.project.filling import fill_between
 from napari_transmedseg.project.ledger import Ledger, SliceState
+from napari_transmedseg.project.project import Project
+
+from .conftest import paint
 
 OPEN = SliceState.UNSEEN
 
@@ -92,6 +96,22 @@ def test_filling_keeps_what_is_painted() -> None:
     assert filled[2][5, 5] == 2
     areas = [np.count_nonzero(filled[index]) for index in (1, 2, 3)]
     assert 64 >= areas[0] >= areas[1] >= areas[2] >= 36
+
+
+def test_a_case_is_filled_without_a_window(project: Project) -> None:
+    label_map = project.annotation("a")
+    label_map.array[0, 2:8, 2:8], label_map.array[3, 3:7, 3:7] = 1, 1
+    label_map.known = None
+    project.import_labels("a", label_map, [0, 3])
+    project.save_annotation("a", paint(project, "a", 1, value=2))
+    assert fill_between(project, "a", who="anna") == [1, 2]
+    saved, ledger = project.annotation("a"), project.ledger("a")
+    assert [ledger.states[i] for i in (1, 2, 4)] == [SliceState.FILLED] * 2 + [OPEN]
+    assert ledger.entries[1].who == "anna"
+    assert (saved.array[1, 2:4, 2:4] == 2).all()
+    assert 16 <= np.count_nonzero(saved.array[2]) <= 36
+    assert saved.known[1:3].all()
+    assert fill_between(project, "a") == []
 
 
 def fill(history: EditHistory, stack: np.ndarray) -> dict[int, np.ndarray]:

@@ -7,12 +7,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 from cohorts import GEOMETRY, disc_classes, make_cohort, save_classes
+from dicom_files import write_series
 from small_files import write_nifti
 
 from napari_transmedseg.cli.main import main
 from napari_transmedseg.errors import ConfigError, DataSetError, GeometryError, ProjectError
 from napari_transmedseg.imaging.geometry import Geometry
-from napari_transmedseg.imaging.io import write_labels
+from napari_transmedseg.imaging.io import open_image, write_labels
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project.data_set_import import DataSetOptions, project_from_data_set
 from napari_transmedseg.project.import_options import ImportOptions
@@ -229,6 +230,26 @@ def test_the_domain_is_taken_where_it_is_known(tmp_path: Path) -> None:
     project, _ = project_from_data_set(tmp_path / "study", root, options)
     with project:
         assert [case.domain for case in project.cases] == ["Acme"]
+
+
+def test_a_dicom_series_of_the_pancreas_archive_gets_its_label(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    write_series(root / "Pancreas-CT/PANCREAS_0001/series", (0.0, 2.0, 4.0), shape=(16, 12))
+    geometry = open_image(root / "Pancreas-CT/PANCREAS_0001/series").geometry
+    affine = geometry.affine.copy()
+    affine[:3, 3] = 0  # the archive's label files do not say where they lie
+    array = np.zeros(geometry.shape, np.uint8)
+    array[2:5, 3:9, 1] = 1
+    nib.save(nib.Nifti1Image(array, affine), root / "label0001.nii.gz")
+
+    project, summary = project_from_data_set(tmp_path / "study", root)
+
+    with project:
+        assert list(project.class_names.values()) == ["pancreas"]
+        assert project.case("image0001").series
+        annotation = project.annotation("image0001")
+        np.testing.assert_array_equal(geometry.to_source(annotation.array), array)
+    assert "do not say where they lie" in summary.notes[0]
 
 
 def test_arrays_are_no_images_of_a_project(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from napari_transmedseg.imaging.io import read_labels
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project.export import export
 from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.slice_scores import read_scores
 from napari_transmedseg.project.training import CasePredicted, predict, train, uncertainty
 
 SHAPE = (48, 44, 6)
@@ -81,6 +82,11 @@ def test_from_annotation_to_masks_on_the_images_grid(project: Project, tmp_path:
         assert per_slice is not None
         assert len(per_slice) == 6
         assert all(0 <= value <= 1 for value in per_slice)
+        scores = read_scores(project, item.case_id, run.run_id)
+        assert scores is not None
+        assert all(0 <= value <= 1 for value in scores.slice_disagreement)
+        assert any(scores.slice_disagreement)
+        assert set(scores.slice_class) <= {0, 1, 2}
     assert {p.name: p.read_bytes() for p in (project.folder / "annotations").iterdir()} == before
 
     export(project, tmp_path / "out")

@@ -17,6 +17,7 @@ from napari_transmedseg.errors import ProjectError, TransMedSegError, UnlinkedEr
 from napari_transmedseg.project import links
 from napari_transmedseg.project.json_file import MAX_DEPTH, parse_json, read_json
 from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.replacing import COMMITTED
 from napari_transmedseg.project.status import project_status
 
 from .conftest import assert_is_one_sentence, paint
@@ -80,7 +81,16 @@ def test_images_outside_the_folder_are_refused_untouched(inner, stranger, facts,
 @needs_links
 @pytest.mark.parametrize(
     "place",
-    ["images/a.nii.gz", "annotations", "annotations/a.nii.gz", "predictions", "runs", "snapshots"],
+    [
+        "images/a.nii.gz",
+        "annotations",
+        "annotations/a.nii.gz",
+        "predictions",
+        "runs",
+        "snapshots",
+        "backups",
+        ".hidden",
+    ],
 )
 def test_links_that_lead_outside_are_refused(inner, stranger, tmp_path, place):
     outside = tmp_path / "outside"
@@ -255,3 +265,13 @@ def test_opening_runs_nothing(inner):
     code = "import sys; from napari_transmedseg.project.project import Project;"
     code += "Project.open(sys.argv[1], read_only=True); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code, str(inner)], check=True, timeout=120)
+
+
+def test_a_change_that_others_left_unfinished_leads_nowhere(inner, stranger):
+    left = inner / COMMITTED
+    left.mkdir()
+    content = json.loads((inner / "project.json").read_text())
+    content["cases"][0]["image"] = "../secret.nii.gz"
+    (left / "project.json").write_text(json.dumps(content))
+    with pytest.raises(UnlinkedError, match="secret"):
+        Project.open(inner)

@@ -21,6 +21,12 @@ from napari_transmedseg.project.session import TRAINING_ACTIVITIES
 from napari_transmedseg.widgets.preflight_dialog import PreflightDialog
 
 
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path, monkeypatch) -> None:
+    """Lists of recent projects go to a folder of the test."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
 @pytest.fixture
 def tiny_project(tmp_path, tiny_volume: Volume, tiny_labels: LabelMap) -> Path:
     """A project folder of two tiny cases; the first has two annotated slices."""

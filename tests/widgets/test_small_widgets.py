@@ -11,6 +11,7 @@ from scripted_training import scripted_training
 
 from napari_transmedseg.engine.config import TrainingConfig, validate_config
 from napari_transmedseg.engine.control import TrainingControl
+from napari_transmedseg.project.case_facts import CaseFacts
 from napari_transmedseg.project.continuing import Continuation
 from napari_transmedseg.project.export_options import ExportOptions
 from napari_transmedseg.project.history import replay
@@ -19,18 +20,18 @@ from napari_transmedseg.project.session import Activity
 from napari_transmedseg.widgets.advanced_edit import AdvancedEdit
 from napari_transmedseg.widgets.annotate_box import AnnotateBox
 from napari_transmedseg.widgets.budget_edit import Budget, BudgetEdit
-from napari_transmedseg.widgets.case_table import CaseRow, CaseTable
+from napari_transmedseg.widgets.case_table import CaseTable
 from napari_transmedseg.widgets.class_list import ClassList, ClassRow
 from napari_transmedseg.widgets.display_box import Display, DisplayBox
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
 from napari_transmedseg.widgets.export_box import ExportBox, ExportChoice
-from napari_transmedseg.widgets.ledger_strip import LedgerStrip
+from napari_transmedseg.widgets.ledger_strip import STATE_MARKS, LedgerStrip
 from napari_transmedseg.widgets.loop_page import LoopPage
 from napari_transmedseg.widgets.loss_plot import LossPlot
 from napari_transmedseg.widgets.monitor_list import MonitorList
 from napari_transmedseg.widgets.new_project_dialog import NewProject, NewProjectDialog
 from napari_transmedseg.widgets.overlay_edit import Overlay, OverlayEdit
-from napari_transmedseg.widgets.result_boxes import ReviewBox
+from napari_transmedseg.widgets.review_box import ReviewBox
 from napari_transmedseg.widgets.section import Section
 from napari_transmedseg.widgets.start_page import StartPage
 from napari_transmedseg.widgets.train_box import TrainBox
@@ -39,8 +40,8 @@ pytestmark = pytest.mark.gui
 
 EXPORT = ExportOptions(reviewed_only=True, file_format="seg.nrrd", per_class=True)
 ROWS = [
-    CaseRow("a", "8×24×20", "6 × 1.5 × 1.5", 2, 8, "some slices"),
-    CaseRow("b", "8×24×20", "6 × 1.5 × 1.5", 0, 8, "not annotated"),
+    CaseFacts(case_id="a", num_annotated=2, num_slices=8, state="begun"),
+    CaseFacts(case_id="b", num_slices=8, state="not begun"),
 ]
 
 
@@ -191,12 +192,57 @@ def test_strip_names_the_slice_under_the_mouse(qtbot):
     qtbot.addWidget(strip)
     strip.resize(100, 18)
     strip.show()
-    strip.set_states([SliceState.UNSEEN] * 10)
+    strip.set_ledger(Ledger.untouched(10))
     with qtbot.waitSignal(strip.valueChanged) as clicked:
         QTest.mouseClick(strip, Qt.MouseButton.LeftButton, pos=strip.rect().center())
     assert clicked.args == [strip.value()]
     assert strip.index_at(0) == 0
     assert strip.index_at(99) == 9
+
+
+def test_strip_is_walked_by_keys(qtbot):
+    strip = LedgerStrip()
+    qtbot.addWidget(strip)
+    strip.set_ledger(Ledger.untouched(10))
+    strip.show()
+    walk = []
+    strip.valueChanged.connect(walk.append)
+    for key in ("Right", "Right", "Left", "PageDown", "PageDown", "Right", "Home", "Left", "End"):
+        QTest.keyClick(strip, getattr(Qt.Key, f"Key_{key}"))
+    assert walk == [1, 2, 1, 6, 9, 0, 9]
+
+
+def test_strip_says_slice_state_who_and_when(qtbot):
+    strip = LedgerStrip()
+    qtbot.addWidget(strip)
+    when = "2026-05-04T10:15:00+02:00"
+    strip.set_ledger(
+        Ledger.untouched(10).with_states([4], SliceState.ANNOTATED, who="anna", when=when)
+    )
+    strip.setValue(4)
+    assert strip.accessibleDescription() == (
+        "Slice 5: annotated by anna, 2026-05-04 10:15 (the whole slice is known)"
+    )
+
+
+@pytest.mark.parametrize("columns", [1, 12])
+def test_states_are_told_apart_without_colours(qtbot, columns):
+    strip = LedgerStrip()
+    qtbot.addWidget(strip)
+    states = list(SliceState)
+    ledger = Ledger.untouched(len(states))
+    for index, state in enumerate(states):
+        ledger = ledger.with_states([index], state)
+    strip.resize(columns * len(states), strip.height())
+    strip.set_ledger(ledger)
+    strip.setValue(len(states) + 10)  # none is marked
+    image = strip.grab().toImage()
+    patterns = set()
+    for index in range(len(states)):
+        x = index * columns + columns // 2
+        column = [image.pixelColor(x, y).lightness() for y in range(4, strip.height() - 4)]
+        patterns.add(tuple(light > 80 for light in column))
+    assert len(patterns) == len(states) == len(STATE_MARKS)
 
 
 def test_annotate_box_goes_from_labeled_slice_to_labeled_slice(qtbot):
@@ -205,7 +251,7 @@ def test_annotate_box_goes_from_labeled_slice_to_labeled_slice(qtbot):
     ledger = Ledger.untouched(6).with_states([1, 4], SliceState.ANNOTATED)
     box.setValue(2, ledger)
     assert "unseen" in box.slice_label.text()
-    assert box.counts_label.text() == "4 unseen, 2 annotated"
+    assert box.legend.value() == "4 unseen, 2 annotated"
     with qtbot.waitSignal(box.sliceRequested) as asked:
         QTest.mouseClick(box.next, Qt.MouseButton.LeftButton)
     assert asked.args == [4]
@@ -223,7 +269,7 @@ def test_error_dialog_copies_message_and_details(qtbot):
 def test_new_project_dialog_round_trips(qtbot):
     dialog = NewProjectDialog()
     qtbot.addWidget(dialog)
-    new = NewProject("/p", ("/i/a.nii.gz", "/i"), ("RV", "LV"), "coronal")
+    new = NewProject("/p", ("/i/a.nii.gz", "/i"), ("RV", "LV"), "coronal", anonymous=True)
     dialog.setValue(new)
     assert dialog.value() == new
 

@@ -56,6 +56,8 @@ def _print_status(status: dict[str, Any]) -> None:
         table.add_row(*_case_row(case))
     console.print(table)
     _print_runs(status["runs"])
+    if status["corrections"]["reviewed_slices"]:
+        console.print(status["corrections"]["sentence"])
     print_advice(status["advice"])
 
 

@@ -1,7 +1,7 @@
 """All images of a cohort in network space, on the device: slices in 2-D, volumes in 3-D.
 
-Shape suffixes: N all images, L labeled images, K cases, P anchors, HW space axes of the window
-(3-D: slices, rows, columns).
+Shape suffixes: N all images, L labeled images, K cases, P anchors, 1 the channels of an
+image (several where cases have several), HW space axes of the window (3-D: slices, rows, columns).
 """
 
 from collections.abc import Sequence

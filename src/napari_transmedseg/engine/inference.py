@@ -1,13 +1,14 @@
 """A trained teacher applied to whole volumes, and to the one slice on screen.
 
-Shape suffixes: N images (2-D: slices; 3-D: the one volume), S slices, C classes, Y and X the
-image's own rows and columns, HW space axes in network space.
+Shape suffixes: N images (2-D: slices; 3-D: the one volume), S slices, 1 the channels of
+an image (several where cases have several), C classes, Y and X the image's own rows and columns,
+HW space axes in network space.
 """
 
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -215,9 +216,14 @@ class Predictor:
 
 
 def load_predictor(
-    checkpoint: Path, device: str = "auto", threads: int = 0, *, flips: bool = False
+    checkpoint: Path,
+    device: str = "auto",
+    threads: int = 0,
+    *,
+    flips: bool = False,
+    weights: Literal["model", "student"] = "model",
 ) -> Predictor:
-    """Load the kept model of a checkpoint.
+    """Load the kept model of a checkpoint, or its student.
 
     Parameters
     ----------
@@ -229,6 +235,8 @@ def load_predictor(
         CPU threads; 0 leaves PyTorch's setting.
     flips
         Average over mirror images as well; slower.
+    weights
+        `model` is what predicts; `student` only shows where the two disagree.
     """
     if threads:
         torch.set_num_threads(threads)
@@ -238,7 +246,7 @@ def load_predictor(
     if resolved != "cuda":
         plan = replace(plan, precision="float32")
     network = build_plan_network(plan).to(resolved)
-    load_model(network, content["model"])
+    load_model(network, content[weights])
     return Predictor(network, plan, flips=flips)
 
 

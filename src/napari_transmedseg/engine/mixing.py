@@ -4,7 +4,8 @@ Bidirectional copy-paste after BCP (Bai et al., CVPR 2023), masked by what is kn
 mean teacher (Tarvainen and Valpola, NeurIPS 2017) shows whole images instead. How a batch is
 arranged needs no pseudo-labels: the student may run while they are still being made.
 
-Shape suffixes: B batch, HW space axes of what the network sees.
+Shape suffixes: B batch, 1 the channels of an image (several where cases have several), HW space
+axes of what the network sees.
 """
 
 from dataclasses import dataclass

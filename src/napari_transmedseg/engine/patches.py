@@ -2,7 +2,8 @@
 
 A patch is named by the place of its first voxel. Labeled patches hold a known voxel.
 
-Shape suffixes: B batch, D space axes, P anchors, HW space axes of the patch.
+Shape suffixes: B batch, D space axes, P anchors, 1 the channels of an image (several where
+cases have several), HW space axes of the patch.
 """
 
 import torch

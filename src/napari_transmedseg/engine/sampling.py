@@ -1,7 +1,8 @@
 """Two-stream batches of augmented images: annotated ones, and ones with unknown voxels.
 
-Shape suffixes: B batch, N all images, U images to draw from, HW space axes of what the network
-sees (3-D: slices, rows, columns).
+Shape suffixes: B batch, N all images, U images to draw from, 1 the channels of an image
+(several where cases have several), HW space axes of what the network sees (3-D: slices, rows,
+columns).
 """
 
 from dataclasses import dataclass

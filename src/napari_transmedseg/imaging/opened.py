@@ -53,7 +53,7 @@ def pick_frame(image: OpenedImage, frame: int | None, path: Path) -> int:
         raise ImageReadError(
             f"Expected one 3-D volume in {path}, found 4-D data with {image.num_frames} frames "
             f"(or channels); choose one of them (0 to {image.num_frames - 1}), or open each as "
-            "a case."
+            "a case, or all as the channels of one."
         )
     if frame is not None and not 0 <= frame < image.num_frames:
         raise ImageReadError(

@@ -160,7 +160,8 @@ def _read_ledger(files: AnnotationFiles, num_slices: int, slice_axis: int) -> Le
 
 
 def _autosave(files: AnnotationFiles, slices: dict[int, LabelArray], ledger: Ledger) -> None:
-    stored = StoredSlices(slices=slices, ledger=ledger, is_whole=False, when=now())
+    planes = {index: plane.astype(np.uint8, copy=False) for index, plane in slices.items()}
+    stored = StoredSlices(slices=planes, ledger=ledger, is_whole=False, when=now())
     write_bytes(files.autosave, encode_slices(stored))
 
 

@@ -166,7 +166,7 @@ def relinked(case: Case, path: Path, folder: Path, channel: str | None = None) -
 
 def find_images_of(case: Case, folder: Path) -> list[Path]:
     """Where the images of all channels are, or should be."""
-    return [find_image(one, folder) for one in (case, *case.further)]
+    return [find_image(case, folder), *(find_image(one, folder) for one in case.further)]
 
 
 def open_case(case: Case, path: Path) -> OpenedImage:

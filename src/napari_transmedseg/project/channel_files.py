@@ -49,7 +49,7 @@ def describe_channel(
     path = Path(os.path.abspath(source.path))
     image = open_image(path, series=source.series, confirm_spacing=case.spacing_confirmed)
     pick_frame(image, source.frame, path)
-    notes = tuple(f"{source.name}: {note}" for note in image.notes)
+    notes = tuple(f"{source.name}: {note}" for note in image.notes if note not in case.notes)
     if not image.geometry.known:
         raise GeometryError(
             f"Expected {source.name} of {case.case_id} to say where its voxels lie as "

@@ -258,7 +258,8 @@ def _require_still_there(project: Project, done: Sequence[ExportedCase]) -> None
     for case in done:
         files = AnnotationFiles.of(project.folder, case.case_id)
         was_annotated = any(state != SliceState.UNSEEN for state in case.slice_states)
-        if case.case_id not in present or (was_annotated and not files.ledger.exists()):
+        is_annotated = files.ledger.exists() or files.autosave.exists()
+        if case.case_id not in present or (was_annotated and not is_annotated):
             raise ProjectError(
                 f"Expected {case.case_id} to stay in the project while it is exported, found that "
                 "it was removed; export again."

@@ -12,7 +12,7 @@ from napari_transmedseg.errors import ImageReadError
 from napari_transmedseg.imaging import dicom
 from napari_transmedseg.imaging.dicom import DicomSeries
 from napari_transmedseg.imaging.io import case_id_of, find_images, is_supported, open_image
-from napari_transmedseg.project.import_options import ALL, CHANNELS, ImportOptions
+from napari_transmedseg.project.import_options import ALL, ImportOptions
 from napari_transmedseg.project.label_files import split_labels
 
 _UNSAFE = '/\\:*?"<>|'
@@ -215,7 +215,7 @@ def _frames_of(source: ImageSource, options: ImportOptions) -> list[ImageSource]
             replace(source, frame=frame, case_id=f"{name}_frame{frame:02d}")
             for frame in range(count)
         ]
-    if options.frame == CHANNELS:
+    if options.frame == "channels":
         return [_as_channels(source, count, options.channels)]
     if options.frame >= count:
         raise ImageReadError(

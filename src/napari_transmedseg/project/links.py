@@ -79,12 +79,13 @@ def _outside(cases: Iterable[Case], folder: Path) -> dict[str, str]:
 
 def _outside_images(cases: Iterable[Case], folder: Path) -> dict[str, str]:
     """Images of all channels that lie elsewhere: key, path as the project names it."""
-    return {
-        _image_key(case, image): image.image
-        for case in cases
-        for image in (case, *case.further)
-        if _leads_outside(image, folder)
-    }
+    found = {}
+    for case in cases:
+        images: tuple[Case | Channel, ...] = (case, *case.further)
+        for image in images:
+            if _leads_outside(image, folder):
+                found[_image_key(case, image)] = image.image
+    return found
 
 
 def _leads_outside(image: Case | Channel, folder: Path) -> bool:
@@ -112,7 +113,7 @@ def _is_below(path: str, base: str) -> bool:
 def _own_links(folder: Path) -> Iterator[tuple[str, str]]:
     """Symbolic links among the project's own folders and files that lead outside: name, target."""
     base = os.path.realpath(folder)
-    waiting = [folder / name for name in OWN_FOLDERS]
+    waiting = [*(folder / name for name in OWN_FOLDERS), *folder.glob(".*")]
     while waiting:
         path = waiting.pop()
         if path.is_symlink():

@@ -14,6 +14,13 @@ from napari_transmedseg.imaging.io import open_image, read_labels, write_labels
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project import case_files
 from napari_transmedseg.project.channel_files import require_present
+from napari_transmedseg.project.corrections import (
+    CORRECTIONS_FILE,
+    Correction,
+    CorrectionLog,
+    append_correction,
+    read_corrections,
+)
 from napari_transmedseg.project.curating import CuratedCohort
 from napari_transmedseg.project.image_sources import ImageSource
 from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
@@ -159,6 +166,7 @@ class Project(CuratedCohort, RestorableCohort):
         try:
             finish_replacing(folder)
             content, notices = read_description(folder)
+            check_links(content.cases, folder, trust=trust_links)  # it may be another one now
             changed = bring_up_to_date(folder, content)
             project = cls(folder, content, lock)
             restored = project._finish_autosaves(lock.left_behind)
@@ -188,8 +196,8 @@ class Project(CuratedCohort, RestorableCohort):
         cases = []
         for case in self.cases:
             paths = self.image_paths(case.case_id)
-            for path in paths:
-                require_present(case, path)
+            for path, name in zip(paths, case.channel_names or ("",), strict=True):
+                require_present(case, path, name)
             annotation = self._known_annotation(case.case_id)
             cases.append(
                 TrainingCase(
@@ -234,6 +242,17 @@ class Project(CuratedCohort, RestorableCohort):
                 found = read_labels(path)
                 return LabelMap(array=found.array, geometry=geometry, names=self.class_names)
         return None
+
+    # --- corrections
+
+    def corrections(self) -> CorrectionLog:
+        """How far predictions agreed with what people made of them, oldest first."""
+        return read_corrections(self.folder / CORRECTIONS_FILE)
+
+    def log_correction(self, entry: Correction) -> None:
+        """Note how far a prediction agreed with what a person made of it."""
+        self._require_writable()
+        append_correction(self.folder / CORRECTIONS_FILE, entry)
 
     def _known_annotation(self, case_id: str) -> LabelMap | None:
         if not self._files(case_id).exist:

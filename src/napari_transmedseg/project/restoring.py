@@ -30,7 +30,7 @@ class RestorableCohort(AnnotatedCohort):
         before labels are brought in or a snapshot is restored. The last eight stay, spread over
         time; slices that were rescued stay until somebody deletes them.
         """
-        return self._snapshots.list(self.case(case_id).case_id)
+        return self._snapshots.of(self.case(case_id).case_id)
 
     def restore_snapshot(self, case_id: str, snapshot_id: str | None = None) -> None:
         """Bring a case's annotation back; what is there now becomes a snapshot first.

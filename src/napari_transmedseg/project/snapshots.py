@@ -121,7 +121,7 @@ class SnapshotFolder:
             with contextlib.suppress(FileNotFoundError):
                 write_bytes(folder / file.name, file.read_bytes())
 
-    def list(self, case_id: str) -> tuple[Snapshot, ...]:
+    def of(self, case_id: str) -> tuple[Snapshot, ...]:
         """Snapshots of a case, newest first; damaged ones are left out."""
         found = []
         for path in reversed(self._files(case_id)):
@@ -137,7 +137,7 @@ class SnapshotFolder:
         ProjectError
             If there is none of that id, or it is damaged.
         """
-        known = self.list(case_id)
+        known = self.of(case_id)
         for one in known:
             if one.snapshot_id == snapshot_id:
                 return read_slices(one.path)

@@ -14,7 +14,8 @@ from napari_transmedseg.project.run import Run
 
 
 def project_status(project: Project) -> dict[str, Any]:
-    """State of a project: classes, cases with their slices, runs, and advice."""
+    """State of a project: classes, cases with their slices, runs, corrections, and advice."""
+    corrections = project.corrections()
     cases = [_case_status(project, case) for case in project.cases]
     return {
         "name": project.name,
@@ -27,8 +28,13 @@ def project_status(project: Project) -> dict[str, Any]:
         "channels": list(project.channel_names),
         "cases": cases,
         "runs": [_run_status(run) for run in project.runs],
+        "corrections": {
+            "reviewed_slices": len(corrections.compared()),
+            "mean_dice_of_last_10": corrections.mean_dice(10),
+            "sentence": corrections.in_words(),
+        },
         "advice": [*_missing_images(cases), *_without_annotation(cases),
-                   *annotation_advice(project)],
+                   *annotation_advice(project), *filter(None, [corrections.notice])],
     }  # fmt: skip
 
 

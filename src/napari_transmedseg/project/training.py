@@ -6,25 +6,21 @@ Torch is loaded when the first event is asked for, not when this module is.
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from napari_transmedseg.engine.cases import TrainingCase
 from napari_transmedseg.engine.config import Device, TrainingConfig, validate_config
 from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.engine.events import TrainingEvent
 from napari_transmedseg.errors import ConfigError, ProjectError
-from napari_transmedseg.imaging.atomic import write_bytes
 from napari_transmedseg.project.case_files import load_case
-from napari_transmedseg.project.json_file import read_json
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.run import Run
+from napari_transmedseg.project.slice_scores import read_scores, scores_of, write_scores
 
 _CHANGEABLE = ("minutes", "steps", "device", "threads")
 """Settings that a resumed run may take anew."""
@@ -115,7 +111,8 @@ def predict(
 ) -> Iterator[CasePredicted]:
     """Predict cases with a trained run, into `predictions/<run>/`; annotation is not touched.
 
-    Beside each mask, `<case>.json` holds its mean uncertainty and that of every slice.
+    Beside each mask, `<case>.json` holds its mean uncertainty, and of every slice the uncertainty,
+    the disagreement of student and teacher, and the biggest class.
 
     Parameters
     ----------
@@ -148,15 +145,8 @@ def predict(
 
 def uncertainty(project: Project, case_id: str, run_id: str) -> list[float] | None:
     """Mean uncertainty of every slice of a predicted case, in [0, 1]; None where not predicted."""
-    path = _scores_path(project, run_id, case_id)
-    if not path.exists():
-        return None
-    try:
-        return [float(value) for value in read_json(path)["slice_uncertainty"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ProjectError(
-            f"Expected the uncertainty of {case_id} in {path}, found a damaged file; predict again."
-        ) from error
+    scores = read_scores(project, case_id, run_id)
+    return None if scores is None else list(scores.slice_uncertainty)
 
 
 def _kept_once_begun(run: Run, events: Iterator[TrainingEvent]) -> Iterator[TrainingEvent]:
@@ -226,37 +216,21 @@ def _predict(
 ) -> Iterator[CasePredicted]:
     from napari_transmedseg.engine.inference import load_predictor
 
-    predictor = load_predictor(checkpoint, device, run.config.threads, flips=flips)
+    threads = run.config.threads
+    predictor = load_predictor(checkpoint, device, threads, flips=flips)
+    student = load_predictor(checkpoint, device, threads, weights="student")
     for index, case_id in enumerate(case_ids, start=1):
         if control is not None and control.stop_requested:
             return
-        prediction = predictor.predict_volume(
-            load_case(project.case(case_id), *project.image_paths(case_id))
-        )
+        volume = load_case(project.case(case_id), *project.image_paths(case_id))
+        prediction = predictor.predict_volume(volume)
+        second = student.predict_volume(volume).labels.array
         path = project.save_prediction(run.run_id, case_id, prediction.labels)
-        _write_scores(project, run, case_id, prediction.uncertainty_IPL)
+        scores = scores_of(
+            prediction.labels.array, prediction.uncertainty_IPL, second, project.slice_axis
+        )
+        write_scores(project, case_id, run.run_id, scores)
         yield CasePredicted(case_id=case_id, index=index, total=len(case_ids), path=path)
-
-
-def _write_scores(
-    project: Project, run: Run, case_id: str, uncertainty_IPL: np.ndarray[Any, np.dtype[np.float32]]
-) -> None:
-    others = tuple(axis for axis in range(3) if axis != project.slice_axis)
-    per_slice = uncertainty_IPL.mean(axis=others, dtype=np.float64)
-    content = {
-        "case_id": case_id,
-        "run_id": run.run_id,
-        "slice_axis": project.slice_axis,
-        "uncertainty": round(float(per_slice.mean()), 6),
-        "slice_uncertainty": [round(float(value), 6) for value in per_slice],
-    }
-    path = _scores_path(project, run.run_id, case_id)
-    write_bytes(path, json.dumps(content, indent=1).encode() + b"\n")
-
-
-def _scores_path(project: Project, run_id: str, case_id: str) -> Path:
-    path = project.prediction_path(run_id, case_id)
-    return path.with_name(f"{case_id}.json")
 
 
 def _checkpoint(project: Project, run_id: str) -> Path:

@@ -233,11 +233,11 @@ class Annotator(QObject):
     def shut_down(self) -> None:
         """Save and stop listening."""
         self._autosave.stop()
-        self._announce.stop()
         try:
             self._tell_of_closing()
             self.save()
         finally:
+            self._announce.stop()
             self._write_poll.stop()
         self._session.slice_predicted.disconnect(self._on_predicted)
         self.layers.close()

@@ -14,12 +14,12 @@ from qtpy.QtWidgets import (
 )
 
 from napari_transmedseg.widgets.annotate_box import AnnotateBox
-from napari_transmedseg.widgets.case_table import CaseTable
+from napari_transmedseg.widgets.case_box import CaseBox
 from napari_transmedseg.widgets.class_list import ClassList
 from napari_transmedseg.widgets.display_box import DisplayBox
 from napari_transmedseg.widgets.export_box import ExportBox
 from napari_transmedseg.widgets.overlay_edit import OverlayEdit
-from napari_transmedseg.widgets.result_boxes import ReviewBox
+from napari_transmedseg.widgets.review_box import ReviewBox
 from napari_transmedseg.widgets.section import Section
 from napari_transmedseg.widgets.shortcuts import ShortcutTable
 from napari_transmedseg.widgets.train_box import TrainBox
@@ -31,6 +31,9 @@ class LoopPage(QWidget):
     newRequested = Signal()
     openRequested = Signal()
     addRequested = Signal()
+    addFolderRequested = Signal()
+    adoptRequested = Signal()
+    labelsRequested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -41,7 +44,11 @@ class LoopPage(QWidget):
         self.new = _small("New…", "Make another project")
         self.open = _small("Open…", "Open another project")
         self.add = _small("Add images…", "Add images to this project")
-        self.cases = CaseTable()
+        self.add_folder = _small("Add folder…", "Add the images in a folder, DICOM too")
+        self.adopt = _small("Adopt layers…", "Make cases of image layers that are open")
+        self.labels = _small("Bring in labels…", "Take label maps of other programs as annotation")
+        self.case_box = CaseBox()
+        self.cases = self.case_box.table
         self.classes = ClassList()
         self.annotate = AnnotateBox()
         self.display = DisplayBox()
@@ -60,7 +67,9 @@ class LoopPage(QWidget):
         grid.addWidget(self.name, 0, 0, 1, 3)
         for column, button in enumerate((self.new, self.open, self.add)):
             grid.addWidget(button, 1, column)
-        grid.addWidget(self.cases, 2, 0, 1, 3)
+        for column, button in enumerate((self.add_folder, self.adopt, self.labels)):
+            grid.addWidget(button, 2, column)
+        grid.addWidget(self.case_box, 3, 0, 1, 3)
         self.sections = {
             "Project": Section("Project", self.project_box),
             "Classes": Section("Classes", self.classes),
@@ -93,6 +102,9 @@ class LoopPage(QWidget):
         self.new.clicked.connect(self.newRequested)
         self.open.clicked.connect(self.openRequested)
         self.add.clicked.connect(self.addRequested)
+        self.add_folder.clicked.connect(self.addFolderRequested)
+        self.adopt.clicked.connect(self.adoptRequested)
+        self.labels.clicked.connect(self.labelsRequested)
 
     def show_part(self, name: str) -> None:
         """Unfold a part and scroll so that it begins at the top."""

@@ -71,6 +71,7 @@ class MainWidget(QWidget):
         self.session.message_changed.connect(self._on_message)
         self._viewer.events.theme.connect(self._on_theme)
         self._bind_keys()
+        self.cohort.take_drops()
         app = QApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(self.shut_down)
@@ -87,6 +88,8 @@ class MainWidget(QWidget):
             self.tasks.shut_down()
             self.training.shut_down()
             self.display.shut_down()
+            self.slices.shut_down()
+            self.cohort.shut_down()
             self.projects.close()
             self._viewer.events.theme.disconnect(self._on_theme)
             for key in self._keys():
@@ -109,7 +112,8 @@ class MainWidget(QWidget):
         self.loop.train.plot.set_theme(theme.background.as_hex(), theme.text.as_hex())
 
     def _keys(self) -> dict[str, Callable[[], None]]:
-        return self.slices.keys() | self.training.keys() | self.display.keys()
+        parts = (self.slices, self.training, self.display, self.cohort)
+        return {key: action for part in parts for key, action in part.keys().items()}
 
     def _bind_keys(self) -> None:
         for key, action in self._keys().items():

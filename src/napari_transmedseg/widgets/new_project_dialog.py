@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QDialog,
     QDialogButtonBox,
@@ -17,15 +20,18 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QListWidget,
+    QListWidgetItem,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_transmedseg.project.project import Plane
+from napari_transmedseg.widgets.adopt_dialog import AdoptedLayer
+from napari_transmedseg.widgets.file_filter import FILE_FILTER
 
 PLANES = get_args(Plane)
-FILE_FILTER = "Volumes (*.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd);;All files (*)"
+_LAYER = Qt.ItemDataRole.UserRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +43,18 @@ class NewProject:
     """Files or folders."""
     classes: tuple[str, ...] = ()
     plane: Plane = "auto"
+    layers: tuple[AdoptedLayer, ...] = ()
+    """Layers that are open and become images."""
+    anonymous: bool = False
+    """Number the cases instead of naming them after files and folders."""
 
 
 class NewProjectDialog(QDialog):
     """Edits a `NewProject`; does not block the window."""
 
     createRequested = Signal(object)
+    layersRequested = Signal()
+    """A person wants to choose among the open layers."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -59,12 +71,18 @@ class NewProjectDialog(QDialog):
         self.images.setToolTip("Volumes of the cohort, or folders that are searched for them")
         self.images.setAccessibleName("Images")
         self.add_files = QPushButton("Add files…")
-        self.add_files.setToolTip("Add volumes (NIfTI, NRRD, MetaImage)")
+        self.add_files.setToolTip("Add volumes (NIfTI, NRRD, MetaImage, DICOM)")
         self.add_folder = QPushButton("Add folder…")
-        self.add_folder.setToolTip("Add a folder; it is searched for volumes")
+        self.add_folder.setToolTip("Add a folder; it is searched for volumes and DICOM series")
+        self.add_layers = QPushButton("Open layers…")
+        self.add_layers.setToolTip("Make cases of image layers that are open in napari")
+        self.remove = QPushButton("Remove")
+        self.remove.setToolTip("Leave the chosen images out")
         self.classes = QLineEdit()
         self.classes.setPlaceholderText("for example: right ventricle, myocardium, left ventricle")
         self.classes.setToolTip("Names of what you will paint, separated by commas")
+        self.anonymous = QCheckBox("Number the cases instead of naming them after files")
+        self.anonymous.setToolTip("Names of files and folders stay out of all results")
         self.plane = QComboBox()
         self.plane.addItems(PLANES)
         self.plane.setToolTip("Plane in which you annotate; auto takes the one of acquisition")
@@ -82,35 +100,47 @@ class NewProjectDialog(QDialog):
         images = QHBoxLayout()
         images.addWidget(self.add_files)
         images.addWidget(self.add_folder)
+        images.addWidget(self.add_layers)
+        images.addWidget(self.remove)
         images.addStretch()
         form = QFormLayout()
         form.addRow("Project folder", folder)
         form.addRow("Images", self.images)
         form.addRow("", images)
+        form.addRow("", self.anonymous)
         form.addRow("Classes", self.classes)
         form.addRow("Plane", self.plane)
         layout = QVBoxLayout(self)
         layout.addLayout(form)
         layout.addWidget(QLabel("Your images are read where they are and never changed."))
         layout.addWidget(self.buttons)
-        self.resize(560, 360)
+        self.images.setSelectionMode(QListWidget.SelectionMode.ExtendedSelection)
+        self.setAcceptDrops(True)
+        for line in (self.folder, self.classes):
+            line.setAcceptDrops(False)  # what is dropped on them is an image, too
+        self.resize(560, 400)
 
         # CONNECTIONS
         self.browse.clicked.connect(self._on_browse)
         self.add_files.clicked.connect(self._on_add_files)
         self.add_folder.clicked.connect(self._on_add_folder)
+        self.add_layers.clicked.connect(self.layersRequested)
+        self.remove.clicked.connect(self._on_remove)
         self.buttons.accepted.connect(self._on_accepted)
         self.buttons.rejected.connect(self.reject)
 
     def value(self) -> NewProject:
         """Project as described."""
         items = [self.images.item(row) for row in range(self.images.count())]
+        given = [(one.text(), one.data(_LAYER)) for one in items if one is not None]
         names = (name.strip() for name in self.classes.text().split(","))
         return NewProject(
             folder=self.folder.text().strip(),
-            images=tuple(item.text() for item in items if item is not None),
+            images=tuple(text for text, layer in given if layer is None),
             classes=tuple(name for name in names if name),
             plane=cast(Plane, self.plane.currentText()),
+            layers=tuple(layer for _, layer in given if layer is not None),
+            anonymous=self.anonymous.isChecked(),
         )
 
     def setValue(self, new: NewProject) -> None:
@@ -118,8 +148,31 @@ class NewProjectDialog(QDialog):
         self.folder.setText(new.folder)
         self.images.clear()
         self.images.addItems(list(new.images))
+        self.add_open_layers(new.layers)
         self.classes.setText(", ".join(new.classes))
         self.plane.setCurrentText(new.plane)
+        self.anonymous.setChecked(new.anonymous)
+
+    def add_open_layers(self, layers: Sequence[AdoptedLayer]) -> None:
+        """List layers among the images."""
+        for layer in layers:
+            item = QListWidgetItem(f"open layer: {layer.opened.name}")
+            item.setData(_LAYER, layer)
+            self.images.addItem(item)
+
+    def dragEnterEvent(self, a0: QDragEnterEvent | None) -> None:
+        """Welcome files and folders."""
+        mime = a0.mimeData() if a0 is not None else None
+        if a0 is not None and mime is not None and mime.hasUrls():
+            a0.acceptProposedAction()
+
+    def dropEvent(self, a0: QDropEvent | None) -> None:
+        """Add what was dropped to the images."""
+        mime = a0.mimeData() if a0 is not None else None
+        if a0 is not None and mime is not None:
+            a0.acceptProposedAction()
+            paths = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
+            self.images.addItems([str(path) for path in paths])
 
     def _on_browse(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Project folder", self.folder.text())
@@ -134,6 +187,10 @@ class NewProjectDialog(QDialog):
         folder = QFileDialog.getExistingDirectory(self, "Folder of images")
         if folder:
             self.images.addItem(str(Path(folder)))
+
+    def _on_remove(self) -> None:
+        for item in self.images.selectedItems():
+            self.images.takeItem(self.images.row(item))
 
     def _on_accepted(self) -> None:
         self.createRequested.emit(self.value())

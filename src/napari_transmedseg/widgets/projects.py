@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from qtpy.QtCore import QStandardPaths
 
 from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.project.adopting import adopt
+from napari_transmedseg.project.annotate import annotate_from_labels
 from napari_transmedseg.project.continuing import history_of
 from napari_transmedseg.project.history import TrainingHistory
-from napari_transmedseg.project.ledger import Ledger
+from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
 from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.recent import RecentProjects
 from napari_transmedseg.project.schema import PROJECT_FILE
 from napari_transmedseg.project.session import Session
-from napari_transmedseg.widgets.case_table import CaseRow
+from napari_transmedseg.widgets.adopt_dialog import AdoptedLayer
 from napari_transmedseg.widgets.class_list import ClassRow
+from napari_transmedseg.widgets.labels_dialog import LabelsRequest
 from napari_transmedseg.widgets.new_project_dialog import NewProject
 
 SAMPLE_FOLDER = "TransMedSeg sample"
+RECENT_FILE = Path("napari-transmedseg") / "recent.json"
 
 
 class Projects:
@@ -26,9 +33,10 @@ class Projects:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        where = QStandardPaths.StandardLocation.DocumentsLocation
-        self.sample_folder = Path(QStandardPaths.writableLocation(where)) / SAMPLE_FOLDER
+        places = QStandardPaths.StandardLocation
+        self.sample_folder = _place(places.DocumentsLocation) / SAMPLE_FOLDER
         """Where the sample project is, or will be made."""
+        self.recent = RecentProjects(_place(places.GenericConfigLocation) / RECENT_FILE)
 
     def open(
         self,
@@ -52,7 +60,7 @@ class Projects:
         if notices:
             self._session.message_changed.emit(" ".join(notices))
 
-    def create(self, new: NewProject) -> None:
+    def create(self, new: NewProject, options: ImportOptions = NO_CHOICE) -> None:
         """Make a project and open it.
 
         Raises
@@ -63,10 +71,20 @@ class Projects:
         self.require_idle()
         if not new.folder:
             raise ProjectError("Expected a folder for the project, found none; choose one.")
-        self._session.project = Project.create(
-            Path(new.folder), images=[Path(path) for path in new.images],
-            classes=list(new.classes), plane=new.plane,
-        )  # fmt: skip
+        images = [Path(path) for path in new.images]
+        with adopted_files(new.layers, Path(new.folder)) as adopted:
+            if not images:
+                images, options = adopted, replace(options, confirm_spacing=True)
+            project = Project.create(
+                Path(new.folder), images=images, classes=list(new.classes), plane=new.plane,
+                options=options,
+            )  # fmt: skip
+            try:
+                project.add_images(adopted, replace(options, confirm_spacing=True))
+            except BaseException:
+                project.close()
+                raise
+        self._session.project = project
 
     def open_sample(self) -> None:
         """Open the sample project; it is made the first time."""
@@ -86,18 +104,35 @@ class Projects:
             history_of(project, trained[-1].run_id) if trained else TrainingHistory()
         )
 
-    def add_images(self, paths: Sequence[Path]) -> None:
+    def add_images(self, paths: Sequence[Path], options: ImportOptions = NO_CHOICE) -> None:
         """Add images to the open project."""
-        added = self._project().add_images(list(paths))
-        self._session.message_changed.emit(f"Added {len(added)} cases.")
+        added = self._project().add_images(list(paths), options)
+        self._session.message_changed.emit(f"Added {counted(len(added), 'case')}.")
 
-    def add_class(self) -> None:
-        """Add a class with a name that can be changed at once."""
+    def adopt(self, layers: Sequence[AdoptedLayer]) -> None:
+        """Add open layers to the open project."""
+        project = self._project()
+        with adopted_files(layers, project.folder) as paths:
+            added = project.add_images(paths, ImportOptions(confirm_spacing=True))
+        self._session.message_changed.emit(f"Adopted {counted(len(added), 'layer')}.")
+
+    def bring_in_labels(self, request: LabelsRequest) -> None:
+        """Take label maps of other programs as annotation."""
+        summary = annotate_from_labels(
+            self._project(), request.found.files, mapping=request.mapping,
+            replace=request.replace, resample=request.resample, names=request.names or None,
+            allow_unused=True,
+        )  # fmt: skip
+        told = f"Brought in labels of {counted(len(summary.cases), 'case')}."
+        self._session.message_changed.emit(" ".join([told, *summary.advice]))
+
+    def add_class(self) -> int:
+        """Add a class with a name that can be changed at once; gives its value."""
         taken = {one.name for one in self._project().classes}
         number = len(taken) + 1
         while f"class {number}" in taken:
             number += 1
-        self._project().add_class(f"class {number}")
+        return self._project().add_class(f"class {number}").value
 
     def rename_class(self, value: int, name: str) -> None:
         """Rename a class."""
@@ -126,28 +161,31 @@ class Projects:
         return self._session.project
 
 
-def case_rows(project: Project, shown_case: str = "", shown: Ledger | None = None) -> list[CaseRow]:
-    """Describe the cases of a project for the case table; reads no image."""
-    rows = []
-    for case in project.cases:
-        is_shown = shown is not None and case.case_id == shown_case
-        ledger = shown if is_shown and shown is not None else project.ledger(case.case_id)
-        rows.append(
-            CaseRow(
-                case_id=case.case_id,
-                size="×".join(str(length) for length in case.shape),
-                spacing=" × ".join(f"{size:.3g}" for size in case.spacing),
-                num_labeled=len(ledger.labeled_indices()),
-                num_slices=len(ledger),
-                state=_state_of(project, case.case_id, ledger),
-            )
-        )
-    return rows
+@contextlib.contextmanager
+def adopted_files(layers: Sequence[AdoptedLayer], folder: Path) -> Iterator[list[Path]]:
+    """Image files of layers; those that were made for it go again where something goes wrong."""
+    made: list[Path] = []
+    paths = []
+    try:
+        for layer in layers:
+            path = adopt(layer.opened, folder, spacing=layer.spacing)
+            made += [path] if path != layer.opened.source else []
+            paths.append(path)
+        yield paths
+    except BaseException:
+        for path in made:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def class_rows(project: Project) -> list[ClassRow]:
-    """Describe the classes of a project for the class list."""
-    return [ClassRow(one.value, one.name, one.color) for one in project.classes]
+    """Describe the classes of a project for the class list, in the order that a person wants."""
+    return [ClassRow(one.value, one.name, one.color) for one in project.ordered_classes]
+
+
+def counted(number: int, noun: str) -> str:
+    """Say how many there are: `1 case`, `3 cases`."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def is_project(path: Path) -> bool:
@@ -155,10 +193,5 @@ def is_project(path: Path) -> bool:
     return (path / PROJECT_FILE).is_file()
 
 
-def _state_of(project: Project, case_id: str, ledger: Ledger) -> str:
-    if not project.image_path(case_id).exists():
-        return "image missing"
-    labeled = len(ledger.labeled_indices())
-    if labeled == len(ledger):
-        return "annotated"
-    return "some slices" if labeled else "not annotated"
+def _place(location: QStandardPaths.StandardLocation) -> Path:
+    return Path(QStandardPaths.writableLocation(location))

@@ -7,10 +7,16 @@ from html import escape
 from qtpy.QtWidgets import QLabel, QWidget
 
 SHORTCUTS: tuple[tuple[str, str], ...] = (
+    *((f"Alt-{place}", f"paint with class {place} of the list") for place in range(1, 10)),
+    ("N", "next suggested slice"),
+    ("Shift-N", "back to the one before"),
     ("D", "slice done"),
     ("W", "mark empty"),
     ("U", "un-annotate"),
+    ("Shift-F", "fill between annotated slices"),
     ("A", "accept slice"),
+    ("Shift-A", "accept the object under the mouse"),
+    ("Q", "reject the prediction"),
     ("S", "pseudo-label on or off"),
     ("Shift-S", "pseudo-label filled or outlined"),
     ("G", "uncertainty on or off"),
@@ -25,7 +31,7 @@ SHORTCUTS: tuple[tuple[str, str], ...] = (
 """Keys over the canvas, as napari spells them; the controllers' `keys` say what they call."""
 OTHER_KEYS: tuple[tuple[str, str], ...] = (
     ("Shift", "with a mouse move: the crosshair goes along"),
-    ("Ctrl-Z", "undo the last stroke or accept"),
+    ("Ctrl-Z", "undo the last stroke, accept or fill"),
     ("Ctrl-Shift-Z", "redo it"),
     ("Alt-B", "check before training"),
     ("Alt-G", "start training, or train again"),

@@ -7,6 +7,11 @@ from collections.abc import Callable
 from qtpy.QtCore import QObject
 
 from napari_transmedseg.widgets.desk import Desk
+from napari_transmedseg.widgets.jumper import Jumper
+from napari_transmedseg.widgets.review_controller import ReviewController
+from napari_transmedseg.widgets.reviewer import Reviewer
+from napari_transmedseg.widgets.slice_commands import SliceCommands
+from napari_transmedseg.widgets.suggestion_controller import SuggestionController
 
 
 class SliceController(QObject):
@@ -16,27 +21,39 @@ class SliceController(QObject):
         super().__init__(desk)
         self._desk = desk
         annotate, annotator, slot = desk.loop.annotate, desk.annotator, desk.slot
+        self.commands = SliceCommands(annotator, desk.session, parent=self)
+        self.reviewer = Reviewer(desk.viewer, annotator, desk.session, parent=self)
         annotate.sliceRequested.connect(self._on_slice_requested)
         annotate.doneRequested.connect(slot(annotator.mark_done))
         annotate.emptyRequested.connect(slot(annotator.mark_empty))
         annotate.unannotateRequested.connect(slot(annotator.unannotate))
-        desk.loop.review.acceptRequested.connect(slot(annotator.accept))
+        annotate.copyRequested.connect(slot(self.commands.copy_from))
+        annotate.fillRequested.connect(slot(self.commands.fill_between))
         desk.session.case_changed.connect(self._on_case)
         desk.session.ledger_changed.connect(self._on_ledger)
         desk.session.slice_predicted.connect(self._show_slice)
         desk.tasks.case_predicted.connect(self._on_case_predicted)
         annotator.sliceChanged.connect(self._on_slice)
         annotator.failed.connect(desk.show_error)
+        jumper = Jumper(desk)
+        self.review = ReviewController(desk, self.commands, self.reviewer, jumper)
+        self.suggestions = SuggestionController(desk, jumper, self.review)
 
     def keys(self) -> dict[str, Callable[[], None]]:
         """Keys over the canvas and what they do."""
         annotator, slot = self._desk.annotator, self._desk.slot
-        return {
+        own = {
             "D": slot(annotator.mark_done),
             "W": slot(annotator.mark_empty),
             "U": slot(annotator.unannotate),
-            "A": slot(annotator.accept),
+            "Shift-F": slot(self.commands.fill_between),
         }
+        return own | self.review.keys() | self.suggestions.keys()
+
+    def shut_down(self) -> None:
+        """Stop listening to the viewer."""
+        self.reviewer.shut_down()
+        self.review.shut_down()
 
     def _on_case(self, case_id: str) -> None:
         self._on_slice(self._desk.annotator.layers.slice_index)

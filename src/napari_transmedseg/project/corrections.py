@@ -1,0 +1,208 @@
+"""How far predictions agreed with what people made of them: `corrections.jsonl` of a project.
+
+An honest figure without a held-out set: whenever a person makes a slice known as a whole, what was
+predicted is compared with what the person left. The time that it took is noted for every slice.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.project.schema import check_case_id
+
+CORRECTIONS_FILE = "corrections.jsonl"
+LAST = 10
+"""Reviews that the figure in words is taken over."""
+_LONGEST_LINE = 100_000
+_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)  # Windows has it
+Reason = Literal["accepted", "done", "corrected", "withdrawn"]
+
+
+class Correction(BaseModel):
+    """One slice that a person made known as a whole, and what had been predicted of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    case_id: str
+    slice_index: Annotated[int, Field(ge=0)]
+    """Along the project's slice axis."""
+    run_id: str
+    """Run that predicted; empty where nothing was predicted."""
+    reason: Reason
+    """`corrected`: changed after it was accepted or done; `withdrawn`: opened again."""
+    when: str
+    """ISO 8601 with time zone."""
+    who: str = ""
+    dice: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    """By class name; classes that both lack are left out, all of them without a prediction."""
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Time that the person was active on this slice since the last entry about it."""
+
+    @field_validator("case_id")
+    @classmethod
+    def _safe(cls, case_id: str) -> str:
+        check_case_id(case_id)
+        return case_id
+
+    @field_validator("when")
+    @classmethod
+    def _is_time(cls, when: str) -> str:
+        datetime.fromisoformat(when)
+        return when
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionLog:
+    """All that was logged, oldest first."""
+
+    entries: tuple[Correction, ...] = ()
+    num_damaged: int = 0
+    """Lines that could not be read."""
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __iter__(self) -> Iterator[Correction]:
+        return iter(self.entries)
+
+    @property
+    def notice(self) -> str:
+        """Sentence about damaged lines; empty where there are none."""
+        if not self.num_damaged:
+            return ""
+        lines = "1 line" if self.num_damaged == 1 else f"{self.num_damaged} lines"
+        return f"{lines} of {CORRECTIONS_FILE} could not be read and do not count."
+
+    def reviews(self) -> list[Correction]:
+        """The last word on each slice and run, in the order in which it was said."""
+        latest: dict[tuple[str, int, str], Correction] = {}
+        for entry in self.entries:
+            key = (entry.case_id, entry.slice_index, entry.run_id)
+            before = latest.pop(key, None)
+            if entry.reason == "withdrawn":
+                continue
+            seconds = entry.seconds + (0.0 if before is None else before.seconds)
+            latest[key] = entry.model_copy(update={"seconds": seconds})
+        return list(latest.values())
+
+    def compared(self) -> list[Correction]:
+        """Reviews in which there was something to compare."""
+        return [entry for entry in self.reviews() if entry.dice]
+
+    def curves(self) -> dict[str, tuple[list[int], list[float]]]:
+        """Dice by class name over the compared reviews, which count from 1."""
+        curves: dict[str, tuple[list[int], list[float]]] = {}
+        for number, entry in enumerate(self.compared(), start=1):
+            for name, value in entry.dice.items():
+                numbers, values = curves.setdefault(name, ([], []))
+                numbers.append(number)
+                values.append(value)
+        return curves
+
+    def mean_dice(self, last: int = LAST) -> float | None:
+        """Mean over the last compared reviews, each the mean over its classes."""
+        shown = [entry.dice for entry in self.compared()[-last:]]
+        if not shown:
+            return None
+        return float(np.mean([np.mean(list(dice.values())) for dice in shown]))
+
+    def in_words(self) -> str:
+        """How good the predictions were that people reviewed."""
+        mean = self.mean_dice()
+        if mean is None:
+            return "No prediction was reviewed yet: accept some slices, corrected where needed."
+        count = min(LAST, len(self.compared()))
+        which = "The last prediction" if count == 1 else f"The last {count} predictions"
+        return f"{which} you reviewed matched your labels to Dice {mean:.2f} (1 is perfect)."
+
+
+def slice_dice(
+    predicted_YX: npt.NDArray[np.uint8], labels_YX: npt.NDArray[np.uint8], names: Mapping[int, str]
+) -> dict[str, float]:
+    """Dice by class name; a class that both lack is left out."""
+    found: dict[str, float] = {}
+    for value, name in names.items():
+        predicted, labeled = predicted_YX == value, labels_YX == value
+        size = np.count_nonzero(predicted) + np.count_nonzero(labeled)
+        if size:
+            found[name] = float(2 * np.count_nonzero(predicted & labeled) / size)
+    return found
+
+
+def append_correction(path: Path, entry: Correction) -> None:
+    """Add a line; one that a crash cut short stays by itself.
+
+    Raises
+    ------
+    ProjectError
+        If the file cannot be written.
+    """
+    line = entry.model_dump_json().encode() + b"\n"
+    try:
+        handle = os.open(path, _APPEND, 0o666)
+        try:
+            os.write(handle, (b"" if _ends_with_a_line(handle) else b"\n") + line)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise ProjectError(
+            f"Expected to note the correction in {path}, found that it is not possible ({reason}); "
+            "free some space or make the folder writable. Your labels are not affected."
+        ) from error
+
+
+def read_corrections(path: Path) -> CorrectionLog:
+    """Read all lines; damaged ones are left out and counted.
+
+    Raises
+    ------
+    ProjectError
+        If the file is there and cannot be read.
+    """
+    entries, damaged = [], 0
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                entry = _entry_of(line)
+                if entry is not None:
+                    entries.append(entry)
+                elif line.strip():
+                    damaged += 1
+    except FileNotFoundError:
+        return CorrectionLog()
+    except OSError as error:
+        raise ProjectError(
+            f"Expected to read {path}, found that it is not possible "
+            f"({(error.strerror or 'no access').lower()}); ask for access to it."
+        ) from error
+    return CorrectionLog(tuple(entries), damaged)
+
+
+def _entry_of(line: bytes) -> Correction | None:
+    if len(line) > _LONGEST_LINE:
+        return None
+    with suppress(ValidationError, ProjectError):
+        return Correction.model_validate_json(line)
+    return None
+
+
+def _ends_with_a_line(handle: int) -> bool:
+    size = os.lseek(handle, 0, os.SEEK_END)
+    if size == 0:
+        return True
+    os.lseek(handle, size - 1, os.SEEK_SET)
+    return os.read(handle, 1) == b"\n"

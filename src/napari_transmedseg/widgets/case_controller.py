@@ -1,0 +1,218 @@
+"""The cases of the open project: the table, the case on screen, and what is done with a case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtCore import QObject, QUrl
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import QFileDialog, QMessageBox
+
+from napari_transmedseg.errors import ProjectError, TransMedSegError
+from napari_transmedseg.project.case_facts import facts_of
+from napari_transmedseg.project.label_questions import look_into_labels
+from napari_transmedseg.project.project import Project
+from napari_transmedseg.widgets.case_view import CaseView
+from napari_transmedseg.widgets.desk import Desk
+from napari_transmedseg.widgets.file_filter import FILE_FILTER
+from napari_transmedseg.widgets.labels_dialog import LabelsDialog, LabelsRequest
+from napari_transmedseg.widgets.preparing import CasePreparer
+from napari_transmedseg.widgets.waiting import wait_cursor
+
+
+class CaseController(QObject):
+    """Shows cases, switches between them, and carries out what their menu offers."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self._desk = desk
+        self._view = CaseView(desk.viewer)
+        self._preparer = CasePreparer()
+        loop, cases, slot = desk.loop, desk.loop.cases, desk.slot
+        cases.valueChanged.connect(slot(self.open_case))
+        cases.highlighted.connect(self._prepare)
+        cases.domainChanged.connect(slot(self._set_domain))
+        cases.folderRequested.connect(slot(self._show_folder))
+        cases.relinkRequested.connect(slot(self._relink))
+        cases.removeRequested.connect(slot(self._ask_to_remove))
+        cases.labelsRequested.connect(slot(self._ask_for_labels))
+        loop.labelsRequested.connect(slot(self._ask_for_labels))
+        desk.session.project_changed.connect(self._on_project)
+        desk.session.case_changed.connect(cases.setValue)
+        desk.session.ledger_changed.connect(self._on_ledger)
+
+    def open_case(self, case_id: str) -> None:
+        """Show a case as the one before was looked at, then read the next one in advance."""
+        annotator = self._desk.annotator
+        if annotator.layers.is_open and self._desk.session.case_id:
+            self._view.leave(self._desk.session.case_id, annotator.layers.by_role)
+        try:
+            with wait_cursor():
+                self._preparer.wait_for(case_id)
+                annotator.open_case(case_id)
+        except (TransMedSegError, OSError):
+            self._desk.loop.cases.setValue(self._desk.session.case_id)
+            raise
+        self._view.arrive(case_id, annotator.layers.by_role)
+        self._desk.session.case_id = case_id
+        self._prepare(self._case_below(case_id))
+
+    def reopen(self) -> None:
+        """Show the case on screen anew, after something else changed its labels."""
+        case_id = self._desk.session.case_id
+        if case_id:
+            self.open_case(case_id)
+
+    @property
+    def is_preparing(self) -> bool:
+        """Whether an image is being read in advance."""
+        return self._preparer.is_busy
+
+    def shut_down(self) -> None:
+        """Let the reading in advance end."""
+        self._preparer.shut_down()
+
+    def _prepare(self, case_id: str) -> None:
+        project = self._desk.session.project
+        if project is not None and case_id and case_id != self._desk.session.case_id:
+            self._preparer.prepare(project, case_id)
+
+    def _case_below(self, case_id: str) -> str:
+        ids = self._desk.loop.cases.visible_ids()
+        place = ids.index(case_id) + 1 if case_id in ids else len(ids)
+        return ids[place] if place < len(ids) else ""
+
+    def _set_domain(self, case_id: str, domain: str) -> None:
+        self._project().set_domain(case_id, domain)
+
+    def _show_folder(self, case_id: str) -> None:
+        path = self._project().image_path(case_id)
+        folder = path if path.is_dir() else path.parent
+        if not folder.is_dir():
+            raise ProjectError(
+                f"Expected the image's folder at {folder}, found none; relink the image."
+            )
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+    def _relink(self, case_id: str) -> None:
+        project, window = self._project(), self._desk.window
+        old = project.image_path(case_id)
+        if project.case(case_id).series:
+            found = QFileDialog.getExistingDirectory(window, f"Folder of {case_id}")
+        else:
+            found, _ = QFileDialog.getOpenFileName(
+                window, f"Image of {case_id}", str(old.parent), FILE_FILTER
+            )
+        if found:
+            project.relink_image(case_id, Path(found))
+            if case_id == self._desk.session.case_id or not self._desk.session.case_id:
+                self.open_case(case_id)
+
+    def _ask_to_remove(self, case_id: str) -> None:
+        ledger = self._project().ledger(case_id)
+        labeled = len(ledger.labeled_indices())
+        buttons = QMessageBox.StandardButton
+        box = QMessageBox(
+            QMessageBox.Icon.Question,
+            "Remove a case",
+            f"Remove {case_id} from the project? {labeled} of its {len(ledger)} slices are known.",
+            buttons.Cancel,
+            self._desk.window,
+        )
+        box.setInformativeText(
+            "Its image and its labels stay on the disk: add the image again to go on with them."
+        )
+        remove = box.addButton("Remove case", QMessageBox.ButtonRole.AcceptRole)
+        assert remove is not None
+        remove.clicked.connect(lambda: self._desk.slot(self._remove)(case_id))
+        box.finished.connect(lambda _: box.deleteLater())
+        box.open()
+
+    def _remove(self, case_id: str) -> None:
+        project, session = self._project(), self._desk.session
+        if session.is_busy:
+            raise ProjectError(
+                f"Expected no running task while a case is removed, found the program "
+                f"{session.activity.value}; wait for its end or stop it."
+            )
+        ids = [one for one in self._desk.loop.cases.visible_ids() if one != case_id]
+        following = self._case_below(case_id) or (ids[-1] if ids else "")
+        is_shown = session.case_id == case_id
+        if is_shown:
+            self._desk.annotator.save_now()
+            self._desk.annotator.close_case()
+            session.case_id = ""
+        project.remove_case(case_id)
+        if is_shown and following:
+            self.open_case(following)
+        elif is_shown:
+            self._desk.annotator.layers.clear()
+        session.message_changed.emit(f"Removed {case_id}; its labels stay in the project's folder.")
+
+    def _ask_for_labels(self, case_id: str = "") -> None:
+        names = list(self._project().class_names.values())
+        dialog = LabelsDialog(names, case_id, parent=self._desk.window)
+        dialog.lookRequested.connect(lambda path, names: self._look(dialog, path, names))
+        dialog.importRequested.connect(lambda request: self._bring_in(dialog, request))
+        dialog.open()
+
+    def _look(self, dialog: LabelsDialog, path: str, names: str) -> None:
+        try:
+            with wait_cursor():
+                found = look_into_labels(
+                    self._project(), Path(path), case_id=dialog.case_id,
+                    names=Path(names) if names else None,
+                )  # fmt: skip
+        except (TransMedSegError, OSError) as error:
+            dialog.set_found(None)
+            self._desk.show_error(str(error), parent=dialog)
+        else:
+            dialog.set_found(found)
+
+    def _bring_in(self, dialog: LabelsDialog, request: LabelsRequest) -> None:
+        self._desk.annotator.save_now()
+        try:
+            with wait_cursor():
+                self._desk.projects.bring_in_labels(request)
+        except (TransMedSegError, OSError) as error:
+            self._desk.show_error(str(error), parent=dialog)
+            return
+        dialog.accept()
+        self._on_cases()
+        if self._desk.session.case_id in request.found.files:
+            self._desk.slot(self.reopen)()
+
+    def _on_project(self) -> None:
+        project, cases = self._desk.session.project, self._desk.loop.cases
+        self._view.forget()
+        if project is None:
+            return
+        project.cases_changed.connect(self._on_cases)
+        self._on_cases()
+        if project.cases:
+            cases.setValue(project.cases[0].case_id)
+            self._desk.slot(self.open_case)(project.cases[0].case_id)
+
+    def _on_cases(self) -> None:
+        project, session = self._desk.session.project, self._desk.session
+        if project is not None:
+            cases = project.cases
+            self._desk.loop.cases.set_rows([facts_of(project, case) for case in cases])
+            if session.case_id:
+                self._on_ledger(session.case_id)
+            if cases and not session.case_id and not self._desk.annotator.layers.is_open:
+                self._desk.slot(self.open_case)(cases[0].case_id)
+
+    def _on_ledger(self, case_id: str) -> None:
+        """Show what became of one case; on screen its states are newer than the project's."""
+        project, annotator = self._desk.session.project, self._desk.annotator
+        if project is None or not any(case.case_id == case_id for case in project.cases):
+            return
+        is_shown = annotator.layers.is_open and case_id == self._desk.session.case_id
+        ledger = annotator.ledger if is_shown else None
+        self._desk.loop.cases.set_row(facts_of(project, project.case(case_id), ledger))
+
+    def _project(self) -> Project:
+        if self._desk.session.project is None:
+            raise ProjectError("Expected an open project, found none; open or make one first.")
+        return self._desk.session.project
