@@ -34,6 +34,9 @@ CONTROLS = (
     QGraphicsView, QLineEdit, QPlainTextEdit,
 )  # fmt: skip
 
+_BUILDERS = (QAbstractSpinBox, QComboBox, QDialogButtonBox, QAbstractItemView, QLineEdit)
+"""Controls that are built of others, such as a box with its clear button."""
+
 
 def controls_of(page: QWidget) -> list[QWidget]:
     """What can be clicked or typed in, without what Qt builds into a control."""
@@ -49,7 +52,7 @@ def _is_inner(widget: QWidget) -> bool:
     return (
         isinstance(widget, QScrollBar)
         or widget.objectName().startswith("qt_")
-        or isinstance(parent, QAbstractSpinBox | QComboBox | QDialogButtonBox | QAbstractItemView)
+        or isinstance(parent, _BUILDERS)
         or type(parent).__name__ == "QComboBoxPrivateContainer"
     )
 

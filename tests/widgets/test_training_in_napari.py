@@ -18,6 +18,7 @@ from napari_transmedseg.project import training
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.session import Activity
+from napari_transmedseg.widgets.budget_edit import Budget
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
 from napari_transmedseg.widgets.main_widget import MainWidget
 from napari_transmedseg.widgets.preferences import Preferences, PreferenceWatch
@@ -197,6 +198,20 @@ def test_preferences_reach_the_training_and_the_autosave(open_driver, scripted, 
     driver.train()
     (config,) = scripted
     assert (config.device, config.threads, config.overlay_interval_s) == ("cpu", 1, 2.5)
+
+
+def test_settings_of_a_training_come_back_with_the_project(open_driver, scripted, tiny_project):
+    driver, box = open_driver, open_driver.widget.loop.train
+    box.budget.setValue(Budget(77, "steps"))
+    box.advanced.form.editors["method"].native.setCurrentText("bcp")
+    driver.train()
+    driver.click(box.stop)
+    driver.wait(lambda: driver.widget.session.activity is Activity.IDLE)
+    driver.widget.session.project = None
+    box.budget.setValue(Budget())
+    box.advanced.setValue(TrainingConfig())
+    driver.widget.projects.open(tiny_project)
+    assert box.value() == TrainingConfig(method="bcp", steps=77)
 
 
 def test_without_settings_of_plugins_the_defaults_hold(monkeypatch):

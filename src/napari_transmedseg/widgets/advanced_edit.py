@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_transmedseg.engine.config import TrainingConfig, validate_config
+from napari_transmedseg.engine.config import Device, TrainingConfig, validate_config
 from napari_transmedseg.errors import ConfigError
 from napari_transmedseg.widgets.config_form import ConfigForm, default_config, in_words_of_form
 
@@ -55,6 +56,11 @@ class AdvancedEdit(QWidget):
         """Show a config, without a signal."""
         self.form.setValue(config)
         self._show_problem()
+
+    def show_config(self, config: TrainingConfig) -> None:
+        """Show the settings of a project; where it leaves the device open, the Preferences'."""
+        device = self._device if config.device == "auto" else config.device
+        self.setValue(replace(config, device=cast(Device, device)))
 
     def set_device(self, device: str) -> None:
         """Take the device of the Preferences as the default, and choose it."""

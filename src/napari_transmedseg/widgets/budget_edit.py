@@ -8,6 +8,8 @@ from typing import Any
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QSpinBox, QWidget
 
+from napari_transmedseg.engine.config import DEFAULT_MINUTES, TrainingConfig
+
 UNITS = ("minutes", "steps")
 
 
@@ -22,6 +24,13 @@ class Budget:
     def settings(self) -> dict[str, Any]:
         """The fields of `TrainingConfig` that it sets."""
         return {self.unit: self.amount}
+
+
+def budget_of(config: TrainingConfig) -> Budget:
+    """Budget of a config, in whole minutes."""
+    if config.steps is not None:
+        return Budget(config.steps, "steps")
+    return Budget(max(1, round(config.minutes or DEFAULT_MINUTES)), "minutes")
 
 
 class BudgetEdit(QWidget):

@@ -31,6 +31,7 @@ class CorrectionPlot(QWidget):
         self.plot = pg.PlotWidget(enableMenu=False)
         self.plot.setFixedHeight(120)
         self.plot.setToolTip(tip)
+        self.plot.setAccessibleName("Dice over reviewed slices")
         self.plot.setYRange(0.0, 1.05, padding=0)
         self.plot.setLabel("left", "Dice")
         self.plot.setLabel("bottom", "reviewed slices")

@@ -13,7 +13,7 @@ from napari_transmedseg.project.history import TrainingHistory
 from napari_transmedseg.project.preflight import Preflight
 from napari_transmedseg.project.session import TRAINING_ACTIVITIES, Activity
 from napari_transmedseg.widgets.advanced_edit import AdvancedEdit
-from napari_transmedseg.widgets.budget_edit import BudgetEdit
+from napari_transmedseg.widgets.budget_edit import BudgetEdit, budget_of
 from napari_transmedseg.widgets.loss_plot import LossPlot
 from napari_transmedseg.widgets.monitor_list import MonitorList
 from napari_transmedseg.widgets.preflight_dialog import lines_as_html
@@ -111,6 +111,11 @@ class TrainBox(QWidget):
     def value(self) -> TrainingConfig:
         """Config as set."""
         return TrainingConfig(**self.budget.value().settings, **self.advanced.value())
+
+    def show_config(self, config: TrainingConfig) -> None:
+        """Show the settings of a project; its device only where it chose one."""
+        self.budget.setValue(budget_of(config))
+        self.advanced.show_config(config)
 
     @property
     def warm_start(self) -> str:

@@ -121,6 +121,7 @@ class TrainingController(QObject):
 
     def _train(self) -> None:
         self._desk.annotator.save()
+        self._keep_settings()
         self._desk.session.message_changed.emit("")
         self._desk.tasks.train(self._config, warm_start=self._desk.loop.train.warm_start)
         self._desk.loop.show_part("Train")
@@ -152,6 +153,19 @@ class TrainingController(QObject):
     def _on_project(self) -> None:
         self._asked.clear()
         self._desk.loop.train.forget_preflight()
+        self._desk.slot(self._show_settings)()
+
+    def _show_settings(self) -> None:
+        """Show the settings of the project's latest training."""
+        project = self._desk.session.project
+        if project is not None:
+            self._desk.loop.train.show_config(project.config)
+
+    def _keep_settings(self) -> None:
+        """Remember the settings that a training is started with."""
+        project, chosen = self._desk.session.project, self._desk.loop.train.value()
+        if project is not None and not project.read_only and project.config != chosen:
+            project.set_config(chosen)
 
     def _on_overlay(self, *_: object) -> None:
         overlay, layers = self._desk.loop.overlay.value(), self._desk.annotator.layers
