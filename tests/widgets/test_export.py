@@ -81,7 +81,7 @@ def test_options_of_the_dialog_reach_the_files(predicted, opener, tmp_path):
     assert {"a_ring.nii", "a_core.nii", "export.html", "export.csv"} <= names
     assert not any(name.startswith("b") for name in names)
     assert set(np.unique(nib.load(out / "a_core.nii").dataobj)) == {0, 1}
-    assert "2 masks of 1 cases" in box.result.text()
+    assert "2 files of 1 case in" in box.result.text()
     driver.screenshot("export-done")
     driver.click(box.open_folder)
     driver.click(box.open_summary)

@@ -95,9 +95,9 @@ class TrainingConfig:
     """Seconds between two periodic checkpoints."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.largest_component, bool):  # as runs of earlier versions have it
-            word = "all" if self.largest_component else "none"
-            object.__setattr__(self, "largest_component", word)
+        given: object = self.largest_component
+        if isinstance(given, bool):  # as runs of earlier versions have it
+            object.__setattr__(self, "largest_component", "all" if given else "none")
 
 
 def validate_config(config: TrainingConfig) -> None:

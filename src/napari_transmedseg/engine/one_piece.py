@@ -7,11 +7,10 @@ themselves by it. Here the annotation decides, class by class.
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.errors import ConfigError
-from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.imaging.volume import LabelArray, LabelMap
 
 _SEVERAL_SHARE = 0.2
 """A class that is in several pieces on this share of what is annotated is no single organ."""
@@ -20,8 +19,6 @@ _PIECE_VOXELS = 4
 """A piece counts if it has so many voxels and that share of the largest one; less is a slip."""
 _MOST_IMAGES = 400
 """Slices or blocks that are looked at; more would say the same."""
-
-_Labels = npt.NDArray[np.uint8]
 
 
 def one_piece_classes(
@@ -92,14 +89,12 @@ def _count_pieces(
     return seen, several
 
 
-def _images(annotation: LabelMap, slice_axis: int, dims: int) -> Iterator[_Labels]:
+def _images(annotation: LabelMap, slice_axis: int, dims: int) -> Iterator[LabelArray]:
     """Slices annotated as a whole; in 3-D each run of neighbours as one block."""
     labels_SYX = np.moveaxis(annotation.array, slice_axis, 0)
-    if annotation.known is None:
-        whole = np.ones(len(labels_SYX), np.bool_)
-    else:
-        whole = np.moveaxis(annotation.known, slice_axis, 0).all(axis=(1, 2))
-    indices = np.flatnonzero(whole)
+    indices = np.arange(len(labels_SYX))
+    if annotation.known is not None:
+        indices = indices[np.moveaxis(annotation.known, slice_axis, 0).all(axis=(1, 2))]
     if dims == 2:
         runs = [indices[place : place + 1] for place in range(len(indices))]
     else:
@@ -109,7 +104,7 @@ def _images(annotation: LabelMap, slice_axis: int, dims: int) -> Iterator[_Label
             yield labels_SYX[run[0] : run[-1] + 1]
 
 
-def _pieces(image_SYX: _Labels) -> Iterator[tuple[int, list[int]]]:
+def _pieces(image_SYX: LabelArray) -> Iterator[tuple[int, list[int]]]:
     """Sizes in voxels of the connected components of each class that occurs."""
     import cc3d
 

@@ -7,6 +7,7 @@ Radiopaedia, "Windowing (CT)").
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +43,8 @@ class Window:
         if self.percentiles == (0.0, 100.0):
             low, high = float(array.min()), float(array.max())
         else:
-            low, high = (float(value) for value in np.percentile(sampled(array), self.percentiles))
+            values: npt.NDArray[Any] = sampled(array)
+            low, high = (float(value) for value in np.percentile(values, self.percentiles))
         return (low, high) if high > low else (low, low + 1.0)
 
 

@@ -64,8 +64,8 @@ class ExportDialog(QDialog):
         self.cleanup = _choice(
             "Predicted voxels", "Clean what the model predicted; what you annotated never changes"
         )
-        for name, words in CLEANUP_WORDS.items():
-            self.cleanup.addItem(words[0].upper() + words[1:], name)
+        for cleanup, words in CLEANUP_WORDS.items():
+            self.cleanup.addItem(words[0].upper() + words[1:], cleanup)
         self.run = _choice("Model", "Which training's predictions fill what nobody annotated")
         self.probabilities = QCheckBox("Also the probability of each class (takes longer)")
         self.probabilities.setToolTip("Volumes of values from 0 to 1 by the model, as NIfTI")

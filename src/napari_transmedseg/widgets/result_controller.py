@@ -84,7 +84,9 @@ class ResultController(QObject):
         elif not self._num_done or self._num_done < self._num_cases:
             box.set_result("The export was cancelled; nothing was written.", None)
         else:
-            sentence = f"{self._num_files} masks of {self._num_cases} cases in {self._folder}."
+            cases = "1 case" if self._num_cases == 1 else f"{self._num_cases} cases"
+            masks = "1 mask" if self._num_files == 1 else f"{self._num_files} files"
+            sentence = f"{masks} of {cases} in {self._folder}."
             box.set_result(sentence, self._folder)
             self._desk.session.message_changed.emit(f"Exported {sentence}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -203,4 +204,5 @@ class SliceView(QWidget):
 def _image_of(pixels_YX: npt.NDArray[np.uint32]) -> QImage:
     """Qt's view of pixels; they must stay alive and contiguous as long as it does."""
     height, width = pixels_YX.shape
-    return QImage(pixels_YX.data, width, height, 4 * width, QImage.Format.Format_RGB32)
+    data: Any = pixels_YX.data
+    return QImage(data, int(width), int(height), 4 * int(width), QImage.Format.Format_RGB32)
