@@ -47,15 +47,15 @@ class OpenArray:
         return self.geometry is not None and self.geometry.known
 
     def sentence(self) -> str:
-        """What is known, for a person."""
+        """What is known of size and place, for a person."""
         size = "×".join(map(str, self.array.shape))
         if self.is_placed and self.geometry is not None:
             mm = " × ".join(f"{one:.3g}" for one in self.geometry.display_spacing)
-            return f"{self.name}: {size} voxels of {mm} mm; its place is known exactly."
+            return f"{size} voxels of {mm} mm; its place is known exactly."
         steps = " × ".join(f"{one:.3g}" for one in self.scale)
         origin = ", ".join(f"{one:.3g}" for one in self.translate)
         return (
-            f"{self.name}: {size} voxels, drawn in steps of {steps} {self.unit or 'without unit'} "
+            f"{size} voxels, drawn in steps of {steps} {self.unit or 'without unit'} "
             f"from ({origin}); which way up it lies is not known."
         )
 

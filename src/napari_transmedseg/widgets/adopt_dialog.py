@@ -21,6 +21,7 @@ from napari_transmedseg.project.adopting import OpenArray
 
 _AXES = ("first axis (slices)", "second axis (rows)", "third axis (columns)")
 _MOST_MM = 100.0
+WIDTH = 560
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -63,20 +64,19 @@ class AdoptDialog(QDialog):
         for row, (one, box, sizes) in enumerate(
             zip(self._arrays, self.boxes, self.sizes, strict=True)
         ):
-            grid.addWidget(box, 2 * row, 0)
             about = QLabel(one.sentence())
             about.setWordWrap(True)
-            grid.addWidget(about, 2 * row, 1, 1, 4)
-            for column, size in enumerate(sizes, start=1):
-                grid.addWidget(size, 2 * row + 1, column)
-        grid.setColumnStretch(4, 1)
+            grid.addWidget(box, 3 * row, 0, 1, 3)
+            grid.addWidget(about, 3 * row + 1, 0, 1, 3)
+            for column, size in enumerate(sizes):
+                grid.addWidget(size, 3 * row + 2, column)
         layout = QVBoxLayout(self)
         layout.addLayout(grid)
         for part in (told, self.confirmed, self.buttons):
             layout.addWidget(part)
         if not any(self.sizes):
             told.hide()
-        self.resize(520, 0)
+        self.resize(WIDTH, layout.totalHeightForWidth(WIDTH))
 
         # CONNECTIONS
         for box in (*self.boxes, self.confirmed):
@@ -133,7 +133,7 @@ def _sizes(opened: OpenArray) -> list[QDoubleSpinBox]:
     fields = []
     for mm, axis in zip(given, _AXES, strict=True):
         field = QDoubleSpinBox()
-        field.setDecimals(4)
+        field.setDecimals(3)
         field.setRange(0.0, _MOST_MM)
         field.setSuffix(" mm")
         field.setSpecialValueText("? mm")

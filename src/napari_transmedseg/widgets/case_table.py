@@ -22,6 +22,8 @@ from napari_transmedseg.project.case_facts import CaseFacts
 _SORT = Qt.ItemDataRole.UserRole
 _OPENING_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 DOMAIN_COLUMN = 5
+_FOR_BOLD = 16
+"""Pixels by which the name of the case on screen may be wider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,10 @@ class _Column:
 
 COLUMNS = (
     _Column("Case", "Name of the case; click a row to open it"),
+    _Column("State", "How far the annotation of the case is"),
     _Column("Annotated", "Slices that you made known as a whole, empty ones too"),
     _Column("Accepted", "Slices whose prediction you accepted"),
     _Column("Slices", "Slices in all"),
-    _Column("State", "How far the annotation of the case is"),
     _Column("Domain", "Site or scanner; double-click or press F2 to change it"),
     _Column("Type", "Modality, or format of the file"),
     _Column("Size", "Voxels from head to foot × front to back × right to left"),
@@ -93,7 +95,6 @@ class CaseTable(QTableWidget):
         columns.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.setSortingEnabled(True)
         self._facts: dict[str, CaseFacts] = {}
-        self._order: dict[str, int] = {}
         self._shown = self._filter = ""
 
         self.cellClicked.connect(self._on_clicked)
@@ -123,13 +124,13 @@ class CaseTable(QTableWidget):
         with QSignalBlocker(self):
             self.setSortingEnabled(False)
             self._facts = {row.case_id: row for row in rows}
-            self._order = {row.case_id: index for index, row in enumerate(rows)}
             self.setRowCount(len(rows))
             for index, row in enumerate(rows):
                 self._fill(index, row)
             self.setSortingEnabled(True)
             if is_first:
                 self.resizeColumnsToContents()
+                self.setColumnWidth(0, self.columnWidth(0) + _FOR_BOLD)
             self.set_filter(self._filter)
             if chosen in self._facts:
                 self.selectRow(self._row_of(chosen))
@@ -197,11 +198,11 @@ class CaseTable(QTableWidget):
         return item.text() if item is not None else ""
 
     def _fill(self, index: int, facts: CaseFacts) -> None:
-        keys = _sort_keys_of(facts, self._order[facts.case_id])
+        keys = _sort_keys_of(facts)
         for column, (text, key) in enumerate(zip(_texts_of(facts), keys, strict=True)):
             item = _Item(text)
             item.setData(_SORT, key)
-            item.setToolTip(facts.problem if facts.problem and column == 9 else _tip_of(facts))
+            item.setToolTip(_tip_of(facts))
             if column != DOMAIN_COLUMN:
                 item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEditable)
             if isinstance(key, int | float):
@@ -251,10 +252,10 @@ class _Item(QTableWidgetItem):
 def _texts_of(facts: CaseFacts) -> tuple[str, ...]:
     return (
         facts.case_id,
+        facts.state,
         str(facts.num_annotated),
         str(facts.num_accepted),
         str(facts.num_slices),
-        facts.state,
         facts.domain,
         facts.kind,
         "×".join(str(length) for length in facts.shape),
@@ -263,13 +264,13 @@ def _texts_of(facts: CaseFacts) -> tuple[str, ...]:
     )
 
 
-def _sort_keys_of(facts: CaseFacts, order: int) -> tuple[str | int | float, ...]:
+def _sort_keys_of(facts: CaseFacts) -> tuple[str | int | float, ...]:
     return (
         natural(facts.case_id),
+        facts.state,
         facts.num_annotated,
         facts.num_accepted,
         facts.num_slices,
-        facts.state,
         facts.domain.casefold(),
         facts.kind,
         math.prod(facts.shape),
