@@ -17,7 +17,9 @@ from qtpy.QtWidgets import QApplication, QDialogButtonBox
 from widgets.conftest import Driver, driver, own_settings, preferences  # noqa: F401
 
 from napari_transmedseg.imaging.io import read_labels
+from napari_transmedseg.project.corrections import Correction
 from napari_transmedseg.project.ledger import SliceState
+from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.session import Activity
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(1100)]
@@ -91,19 +93,19 @@ def test_a_person_segments_real_hearts_from_a_few_slices(
         hearts.correct(row, index)
         driver.press(Qt.Key.Key_A)
         assert project.ledger(case_id).states[index] is SliceState.ACCEPTED
-    corrections = project.corrections()
-    assert len(corrections) == 3
+    assert len(_accepted(project)) == 3
     driver.screenshot("w8-corrected")
 
     hearts.train(minutes=1)
-    assert project.runs[-1].warm_start == project.runs[-2].run_id
+    assert project.runs[-1].details()["warm_start"] == project.runs[-2].run_id
     driver.screenshot("w9-warm-start")
     driver.press(Qt.Key.Key_N)
     driver.press(Qt.Key.Key_A)
-    assert len(project.corrections()) == 4
+    assert len(_accepted(project)) == 4
     driver.screenshot("w10-accepted")
-    for correction in project.corrections():
-        print(correction)
+    for entry in _accepted(project):
+        print(entry.case_id, entry.slice_index, entry.run_id, entry.dice, f"{entry.seconds:.0f} s")
+    print(project.corrections().in_words())
 
     export = widget.loop.export
     export.folder.setText("")
@@ -121,6 +123,10 @@ def test_a_person_segments_real_hearts_from_a_few_slices(
         exported = read_labels(tmp_path / "masks" / f"{name}.nii.gz").array
         for index, state in enumerate(states):
             assert state.is_labeled or state is SliceState.IN_PROGRESS or not exported[index].any()
+
+
+def _accepted(project: Project) -> list[Correction]:
+    return [entry for entry in project.corrections().entries if entry.reason == "accepted"]
 
 
 def _drop(widget, paths: list[Path]) -> None:
