@@ -68,7 +68,7 @@ class DisplayController(QObject):
 
     def _on_case(self, case_id: str) -> None:
         project, layers = self._desk.session.project, self._desk.annotator.layers
-        if project is None or not layers.is_open:
+        if project is None or not case_id or not layers.is_open:
             return
         previous, display = {window.name for window in self._windows}, self._box.value()
         image = layers.image_layer

@@ -143,7 +143,7 @@ class ReviewController(QObject):
         """Count the voxels of the case on screen anew."""
         project, layers = self._desk.session.project, self._desk.annotator.layers
         self._labeled = self._predicted = None
-        if project is not None and layers.is_open:
+        if project is not None and self._desk.session.case_id and layers.is_open:
             axis, classes = project.slice_axis, len(project.classes)
             self._labeled = ClassVolumes(layers.labels, axis, classes)
             self._predicted = ClassVolumes(layers.prediction, axis, classes)

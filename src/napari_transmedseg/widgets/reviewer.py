@@ -10,7 +10,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_transmedseg.engine.events import SlicePrediction
-from napari_transmedseg.errors import TransMedSegError
+from napari_transmedseg.errors import ProjectTakenError, TransMedSegError
 from napari_transmedseg.project.active_time import ActiveTime
 from napari_transmedseg.project.corrections import Correction, Reason, slice_dice
 from napari_transmedseg.project.session import Session
@@ -143,6 +143,8 @@ class Reviewer(QObject):
         )
         try:
             project.log_correction(entry)
+        except ProjectTakenError:
+            pass  # the labels are refused as well, and that is said once
         except TransMedSegError as error:
             self.failed.emit(str(error))
         else:
