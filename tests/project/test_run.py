@@ -173,3 +173,27 @@ def test_damaged_settings_are_named(run: Run, content: str) -> None:
     (run.folder / "config.json").write_text(content)
     with pytest.raises(ProjectError, match="settings"):
         _ = run.config
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"classes": 3}', '{"slice_axis": "I"}', '{"warm_start": 4}', "[" * 9999],
+    ids=["classes", "slice axis", "warm start", "nested"],
+)
+def test_settings_that_somebody_else_wrote_are_refused_before_use(run: Run, content: str) -> None:
+    (run.folder / "config.json").write_text(content)
+    with pytest.raises(ProjectError, match="settings|as this program writes it"):
+        run.details()
+
+
+@pytest.mark.parametrize("setting", ['"steps": "many"', '"method": "tea"', '"threads": 1000000'])
+def test_settings_of_another_kind_are_named(run: Run, setting: str) -> None:
+    (run.folder / "config.json").write_text(f'{{"config": {{{setting}}}}}')
+    with pytest.raises(ProjectError, match="Expected the settings of this program's training"):
+        _ = run.config
+
+
+def test_metrics_that_cannot_be_read_are_named(run: Run) -> None:
+    (run.folder / "metrics.jsonl").mkdir()
+    with pytest.raises(ProjectError, match="ask for access"):
+        run.metrics()
