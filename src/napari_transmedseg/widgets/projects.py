@@ -81,8 +81,9 @@ class Projects:
             )  # fmt: skip
             try:
                 project.add_images(adopted, replace(options, confirm_spacing=True))
-            except BaseException:
+            except BaseException:  # made a moment ago: nothing of it stays
                 project.close()
+                (project.folder / PROJECT_FILE).unlink(missing_ok=True)
                 raise
         self._session.project = project
 
