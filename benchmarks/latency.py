@@ -212,11 +212,13 @@ def alone_times(image: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     viewer.add_image(image, contrast_limits=(-1000, 1000))
     layer = viewer.add_labels(labels)
     layer.brush_size, layer.selected_label, layer.mode = 4, 1, "paint"
-    top = QApplication.activeWindow() or QApplication.topLevelWidgets()[0]
-    top.resize(1366, 768)
+    beside = QWidget()  # as wide as ours, so that the canvas is as large
+    beside.setFixedWidth(380)
+    viewer.window.add_dock_widget(beside, name="beside", area="right")
+    beside.window().resize(1366, 768)
     settle()
     try:
-        return times_of(viewer, canvas_of(top), layer)
+        return times_of(viewer, canvas_of(beside), layer)
     finally:
         viewer.close()
         settle()
