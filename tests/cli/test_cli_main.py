@@ -61,13 +61,19 @@ def test_unknown_command_is_a_usage_error(arguments, sentence, capsys):
         pytest.param(["train", "p", "--minutes", "soon"], id="no number"),
         pytest.param(["train", "p", "--method", "magic"], id="unknown method"),
         pytest.param(["status", "p", "--verbose"], id="unknown option"),
-        pytest.param(["new", "--images", "a.nii"], id="no folder for the project"),
     ],
 )
 def test_wrong_usage_exits_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         main(arguments)
     assert stop.value.code == 2
+
+
+def test_a_project_without_its_folder_is_not_made(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "--images", "a.nii"]) != 0
+    assert "after the project's folder" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_version_is_printed(capsys):

@@ -26,7 +26,7 @@ from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.imaging.io import read_labels
 from napari_transmedseg.project.annotate import annotate_from_labels
 from napari_transmedseg.project.channel_groups import channel_case, channels_left_out
-from napari_transmedseg.project.export import export
+from napari_transmedseg.project.export import ExportOptions, export
 from napari_transmedseg.project.image_sources import ImageSource
 from napari_transmedseg.project.import_options import ImportOptions
 from napari_transmedseg.project.project import Project
@@ -406,7 +406,7 @@ def test_a_project_of_the_second_version_opens(tmp_path: Path) -> None:
     }  # fmt: skip
     file = tmp_path / "project" / "project.json"
     file.write_text(json.dumps(content))
-    with Project.open(tmp_path / "project") as project:
+    with Project.open(tmp_path / "project", trust_links=True) as project:
         assert (project.channel_names, project.config.seed) == ((), 3)
         assert project.volume("a").channels[0].shape == SHAPE_IPL
         project.set_domain("a", "other")
@@ -460,7 +460,7 @@ def test_an_export_never_replaces_the_image_of_a_channel(tmp_path: Path) -> None
         annotate_from_labels(project, truth)
         (out / "export.json").write_text("{}")  # as if it were an earlier export
         with pytest.raises(ProjectError, match="overwritten"):
-            export(project, out, per_class=True)
+            export(project, out, ExportOptions(per_class=True))
     assert images["t2"].read_bytes() == before
 
 

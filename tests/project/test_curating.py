@@ -14,6 +14,7 @@ from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project import replacing
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.schema import BACKUP_FILE
 from napari_transmedseg.project.training import check_model_fits
 
 A, E, P, U = (
@@ -158,6 +159,8 @@ def test_a_removed_case_keeps_its_labels_for_when_it_comes_back(painted: Project
 def test_an_order_of_other_classes_is_damaged(project: Project) -> None:
     project.close()
     path = project.folder / "project.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"class_order": [1, 1, 2]}))
+    damaged = json.dumps(json.loads(path.read_text()) | {"class_order": [1, 1, 2]})
+    for name in (path.name, BACKUP_FILE):
+        (project.folder / name).write_text(damaged)
     with pytest.raises(ProjectError, match="damaged"):
         Project.open(project.folder)

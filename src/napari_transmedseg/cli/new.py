@@ -66,7 +66,8 @@ class New:
         if bool(self.images) == (self.data_set is not None):
             found = "both" if self.images else "neither"
             raise ConfigError(
-                f"Expected images (--images) or a data set (--data-set), found {found}; give one."
+                f"Expected images (--images) or a data set (--data-set), found {found}; give "
+                "one of them, after the project's folder."
             )
         options = ImportOptions(
             frame=parse_frame(self.frame),
