@@ -16,10 +16,12 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox
 from napari_transmedseg.layers import CaseLayers
 from napari_transmedseg.project import cohort
 from napari_transmedseg.project.case_facts import CaseFacts
+from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.widgets.case_box import CaseBox
 from napari_transmedseg.widgets.case_table import COLUMNS, DOMAIN_COLUMN
 from napari_transmedseg.widgets.case_view import overlap
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
+from napari_transmedseg.widgets.snapshots_dialog import SnapshotsDialog
 
 pytestmark = pytest.mark.gui
 
@@ -131,6 +133,7 @@ def test_the_menu_asks_for_what_it_says(box, qtbot):
     for text, signal in (
         ("Open", box.table.valueChanged),
         ("Bring in labels…", box.table.labelsRequested),
+        ("Earlier states…", box.table.snapshotsRequested),
         ("Show in folder", box.table.folderRequested),
         ("Relink image…", box.table.relinkRequested),
         ("Remove case…", box.table.removeRequested),
@@ -257,6 +260,26 @@ def test_a_removed_case_goes_and_the_next_is_shown(open_driver, tiny_project):
     driver.widget.cohort.add_paths([tiny_project.parent / "images" / "a.nii.gz"])
     assert driver.widget.session.case_id == "a"
     assert driver.viewer.layers["a labels"].data[3].any()
+
+
+def test_an_earlier_state_is_brought_back_and_the_later_one_kept(open_driver):
+    driver, project = open_driver, open_driver.widget.session.project
+    index = driver.widget.annotator.layers.slice_index
+    before = project.annotation("a").array.copy()
+    driver.choose_class(0)
+    driver.drag((6.0, 4.0), (6.0, 14.0))
+    driver.press(Qt.Key.Key_D)
+    driver.widget.loop.cases.snapshotsRequested.emit("a")
+    (dialog,) = driver.dialogs(SnapshotsDialog)
+    assert "2 known" in dialog.list.item(dialog.list.count() - 1).text()
+    dialog.list.setCurrentRow(dialog.list.count() - 1)
+    QTest.mouseClick(dialog.restore, Qt.MouseButton.LeftButton)
+    QApplication.processEvents()
+    np.testing.assert_array_equal(project.annotation("a").array, before)
+    np.testing.assert_array_equal(driver.viewer.layers["a labels"].data, before)
+    assert project.ledger("a").states[index] is SliceState.UNSEEN
+    assert driver.widget.annotator.ledger == project.ledger("a")
+    assert any(one.num_labeled == 3 for one in project.snapshots("a"))
 
 
 def test_painting_and_domains_show_in_the_table(open_driver):

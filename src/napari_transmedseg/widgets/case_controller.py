@@ -17,6 +17,7 @@ from napari_transmedseg.widgets.desk import Desk
 from napari_transmedseg.widgets.file_filter import FILE_FILTER
 from napari_transmedseg.widgets.labels_dialog import LabelsDialog, LabelsRequest
 from napari_transmedseg.widgets.preparing import CasePreparer
+from napari_transmedseg.widgets.snapshots_dialog import SnapshotsDialog
 from napari_transmedseg.widgets.waiting import wait_cursor
 
 
@@ -32,6 +33,7 @@ class CaseController(QObject):
         cases.valueChanged.connect(slot(self.open_case))
         cases.highlighted.connect(self._prepare)
         cases.domainChanged.connect(slot(self._set_domain))
+        cases.snapshotsRequested.connect(slot(self._show_snapshots))
         cases.folderRequested.connect(slot(self._show_folder))
         cases.relinkRequested.connect(slot(self._relink))
         cases.removeRequested.connect(slot(self._ask_to_remove))
@@ -93,6 +95,24 @@ class CaseController(QObject):
                 f"Expected the image's folder at {folder}, found none; relink the image."
             )
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+    def _show_snapshots(self, case_id: str) -> None:
+        self._desk.annotator.save_now()
+        snapshots = self._project().snapshots(case_id)
+        dialog = SnapshotsDialog(case_id, snapshots, parent=self._desk.window)
+        dialog.restoreRequested.connect(
+            lambda snapshot_id: self._desk.slot(self._restore)(dialog, case_id, snapshot_id)
+        )
+        dialog.open()
+
+    def _restore(self, dialog: SnapshotsDialog, case_id: str, snapshot_id: str) -> None:
+        self._desk.annotator.save_now()
+        with wait_cursor():
+            self._project().restore_snapshot(case_id, snapshot_id)
+        dialog.close()
+        if case_id == self._desk.session.case_id:
+            self.reopen()
+        self._desk.session.message_changed.emit(f"Brought an earlier state of {case_id} back.")
 
     def _relink(self, case_id: str) -> None:
         project, window = self._project(), self._desk.window

@@ -47,6 +47,7 @@ COLUMNS = (
 ACTIONS = (
     ("Open", "openRequested"),
     ("Bring in labels…", "labelsRequested"),
+    ("Earlier states…", "snapshotsRequested"),
     ("Show in folder", "folderRequested"),
     ("Relink image…", "relinkRequested"),
     ("Remove case…", "removeRequested"),
@@ -65,6 +66,7 @@ class CaseTable(QTableWidget):
     """A case was chosen by keyboard and may be opened next."""
     domainChanged = Signal(str, str)
     labelsRequested = Signal(str)
+    snapshotsRequested = Signal(str)
     folderRequested = Signal(str)
     relinkRequested = Signal(str)
     removeRequested = Signal(str)
