@@ -22,9 +22,11 @@ def run_python(code: str) -> str:
 
 
 def test_rooms_import_only_what_stands_below_them(repository):
-    from importlinter.cli import lint_imports
-
-    assert lint_imports(config_filename=str(repository / "pyproject.toml"), no_cache=True) == 0
+    config = str(repository / "pyproject.toml")
+    run_python(  # in a process of its own: it silences the loggers of the one it runs in
+        "import sys; from importlinter.cli import lint_imports; "
+        f"sys.exit(lint_imports(config_filename={config!r}, no_cache=True))"
+    )
 
 
 def test_no_module_outgrows_a_screenful_of_screens(repository):
@@ -88,7 +90,7 @@ def test_readme_holds_two_commands_of_one_line(repository):
     commands = readme_commands(repository / "README.md")
     assert len(commands) == 2
     assert commands[0].endswith("transmedseg demo")
-    assert commands[1].endswith("pytest")
+    assert "/pytest" in commands[1].rsplit("&&", 1)[1]
 
 
 def readme_commands(readme: Path) -> list[str]:
