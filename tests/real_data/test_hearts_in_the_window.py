@@ -88,8 +88,7 @@ def test_a_person_segments_real_hearts_from_a_few_slices(
         case_id, index = session.case_id, widget.annotator.layers.slice_index
         assert index not in before[case_id]
         row = CASES.index(case_id)
-        driver.wait(lambda: widget.annotator.layers.predicted_slice(
-            widget.annotator.layers.slice_index) is not None)  # fmt: skip
+        assert widget.annotator.layers.predicted_slice(index) is not None
         hearts.correct(row, index)
         driver.press(Qt.Key.Key_A)
         assert project.ledger(case_id).states[index] is SliceState.ACCEPTED
@@ -186,6 +185,7 @@ class _Hearts:
             self._driver.drag((longest[0], longest[1]), (longest[0], longest[2]))
 
     def train(self, minutes: int) -> None:
+        """Train, then predict all cases."""
         train, session = self._driver.widget.loop.train, self._driver.widget.session
         train.budget.amount.selectAll()
         QTest.keyClicks(train.budget.amount, str(minutes))
@@ -193,6 +193,8 @@ class _Hearts:
         self._driver.wait(lambda: session.history.latest is not None, 60)
         self._driver.qtbot.wait(20_000)
         self._driver.screenshot(f"w-training-{len(session.project.runs)}")
+        self._driver.wait(lambda: session.activity is Activity.IDLE, 240)
+        self._driver.click(self._driver.widget.loop.review.predict)
         self._driver.wait(lambda: session.activity is Activity.IDLE, 240)
 
 
