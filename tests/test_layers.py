@@ -125,7 +125,7 @@ def test_program_edit_of_a_slice_is_one_undo_step(viewer, shown):
     edits = []
     shown.edited.connect(edits.append)
     before = shown.labels.copy()
-    shown.set_slice(4, np.full((24, 20), 2, np.uint8))
+    shown.set_slices({4: np.full((24, 20), 2, np.uint8)})
     assert (shown.labels[4] == 2).all()
     viewer.layers["tiny labels"].undo()
     np.testing.assert_array_equal(shown.labels, before)
@@ -135,7 +135,7 @@ def test_program_edit_of_a_slice_is_one_undo_step(viewer, shown):
 
 
 def test_undo_on_a_slice_off_screen_is_found_later(viewer, shown):
-    shown.set_slice(2, np.ones((24, 20), np.uint8))
+    shown.set_slices({2: np.ones((24, 20), np.uint8)})
     shown.slice_index = 6
     viewer.layers["tiny labels"].undo()
     assert shown.find_edits() == [2]
@@ -189,7 +189,7 @@ def test_prediction_changes_only_the_overlay_layers(viewer, shown):
 def test_removed_layer_is_announced_and_comes_back_with_its_voxels(viewer, shown):
     gone = []
     shown.removed.connect(lambda: gone.append(True))
-    shown.set_slice(3, np.ones((24, 20), np.uint8))
+    shown.set_slices({3: np.ones((24, 20), np.uint8)})
     viewer.layers.remove("tiny labels")
     assert gone
     shown.restore()

@@ -168,10 +168,6 @@ class CaseLayers:
         self._labels.selected_label = value
         self._labels.mode = "paint"
 
-    def set_slice(self, index: int, labels_YX: npt.NDArray[Any]) -> None:
-        """Set the person's labels of one slice as one undo step."""
-        self.set_slices({index: labels_YX})
-
     def set_slices(self, slices: Mapping[int, npt.NDArray[Any]]) -> None:
         """Set the person's labels (Y, X) of several slices as one undo step for all."""
         places, values, touched = [], [], []

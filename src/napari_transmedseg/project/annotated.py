@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,6 +30,7 @@ from napari_transmedseg.project.saving import AnnotationSaver, SliceChanges
 from napari_transmedseg.project.schema import ProjectFile
 from napari_transmedseg.project.slice_file import StoredSlices
 from napari_transmedseg.project.snapshots import SnapshotFolder
+from napari_transmedseg.project.when import now
 
 RESCUE_MARK = "-rescued"
 
@@ -92,7 +92,7 @@ class AnnotatedCohort(TrainedCohort):
         checked = self._checked(case_id, label_map, f"the annotation of {case_id}")
         before = self.ledger(case_id)
         painted = painted_counts(checked.array, self.slice_axis)
-        after = with_paint(before, painted, who=who, when=_now())
+        after = with_paint(before, painted, who=who, when=now())
         if self._snapshots.is_due(case_id):
             self._keep_what_is_stored(case_id, "before changes")
         self._write(case_id, checked, after)
@@ -181,7 +181,7 @@ class AnnotatedCohort(TrainedCohort):
         self._require_writable()
         label_map, before = self._read(case_id)
         chosen = list(indices)
-        after = before.with_states(chosen, SliceState(state), who=who, when=_now())
+        after = before.with_states(chosen, SliceState(state), who=who, when=now())
         if not SliceState(state).may_carry_paint:
             _refuse_paint(label_map, chosen, self.slice_axis, SliceState(state), case_id)
         self._keep_snapshot(case_id, label_map, before, "before changes")
@@ -225,7 +225,7 @@ class AnnotatedCohort(TrainedCohort):
         chosen = range(self.num_slices(case_id)) if slices is None else slices
         merged, after = merge_labels(
             current, ledger, incoming, chosen, self.slice_axis,
-            who=who, when=_now(), overwrite=overwrite,
+            who=who, when=now(), overwrite=overwrite,
         )  # fmt: skip
         self._keep_snapshot(case_id, current, ledger, "before labels were brought in", always=True)
         self._write(case_id, merged, after)
@@ -283,18 +283,22 @@ class AnnotatedCohort(TrainedCohort):
         write_annotation(files, stored[1], changes.ledger, self.slice_axis, changed=changes.slices)
         self._stored = (case_id, stored[1], changes.ledger)
 
+    def _as_stored(self, changes: SliceChanges, reason: str) -> StoredSlices:
+        """Changed slices as a snapshot file holds them."""
+        return StoredSlices(
+            slices=changes.slices,
+            ledger=changes.ledger,
+            is_whole=False,
+            when=now(),
+            reason=reason,
+            class_names=tuple(self.class_names.values()),
+        )
+
     def _rescue(self, case_id: str, changes: SliceChanges, error: ProjectTakenError) -> None:
         """Keep slices that must not be written any more; runs in the saver's thread."""
         known = self._rescues.get(case_id)
         merged = changes if known is None else known[1].followed_by(changes)
-        stored = StoredSlices(
-            slices=merged.slices,
-            ledger=merged.ledger,
-            is_whole=False,
-            when=_now(),
-            reason="not saved when another program took over",
-            class_names=tuple(self.class_names.values()),
-        )
+        stored = self._as_stored(merged, "not saved when another program took over")
         if known is not None:
             self._snapshots.replace(known[0], stored)
             self._rescues[case_id] = (known[0], merged)
@@ -360,7 +364,3 @@ def _refuse_paint(
                 f"Expected slice {index} of {case_id} without paint to mark it {state}, found "
                 f"{painted[index]} painted voxels; erase them, or mark the slice done."
             )
-
-
-def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="seconds")

@@ -31,7 +31,7 @@ from napari_transmedseg.project.slice_file import (
     read_header,
     read_slices,
 )
-from napari_transmedseg.project.snapshots import now
+from napari_transmedseg.project.when import now
 
 LEDGER_VERSION = 1
 _MAX_LEDGER_BYTES = 16 * 2**20

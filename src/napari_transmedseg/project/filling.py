@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import numpy as np
 
 from napari_transmedseg.project.annotating import Slice, filled_labels, gaps
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.when import now
 
 
 def fill_between(project: Project, case_id: str, *, who: str = "") -> list[int]:
@@ -42,7 +41,7 @@ def fill_between(project: Project, case_id: str, *, who: str = "") -> list[int]:
     filled: dict[int, Slice] = {}
     for gap in gaps(ledger):
         filled |= filled_labels(lambda index: stack[index], gap, (spacing[0], spacing[1]))
-    when = datetime.now().astimezone().isoformat(timespec="seconds")
+    when = now()
     after = ledger.with_states(filled, SliceState.FILLED, who=who, when=when)
     if filled:
         project.save_slices(case_id, filled, after)

@@ -15,6 +15,7 @@ from typing import Self
 
 from napari_transmedseg.errors import ProjectError, ProjectHeldError, ProjectTakenError
 from napari_transmedseg.project.json_file import parse_json
+from napari_transmedseg.project.when import now
 
 LOCK_NAME = ".lock"
 _LENGTH = 512
@@ -39,7 +40,7 @@ class LockOwner:
         return cls(
             pid=os.getpid(),
             host=socket.gethostname(),
-            time=datetime.now().astimezone().isoformat(timespec="seconds"),
+            time=now(),
             token=secrets.token_hex(8),
             holds_system_lock=holds_system_lock,
         )

@@ -15,9 +15,10 @@ from napari_transmedseg.project.annotated import RESCUE_MARK, AnnotatedCohort
 from napari_transmedseg.project.annotation import fitting, laid_over
 from napari_transmedseg.project.ledger import Ledger, LedgerEntry
 from napari_transmedseg.project.lock import LockOwner
-from napari_transmedseg.project.saving import SliceChanges
 from napari_transmedseg.project.slice_file import StoredSlices, read_header
-from napari_transmedseg.project.snapshots import Snapshot, now
+from napari_transmedseg.project.snapshots import Snapshot
+
+NOT_SAVED = "could not be saved"
 
 
 class RestorableCohort(AnnotatedCohort):
@@ -81,25 +82,16 @@ class RestorableCohort(AnnotatedCohort):
         except TransMedSegError:
             self._snapshots.set_aside(case_id, self._files(case_id).all)
             if unsaved is not None:
-                self._snapshots.keep(case_id, self._as_stored(unsaved), mark=RESCUE_MARK)
+                self._snapshots.keep(case_id, self._as_stored(unsaved, NOT_SAVED), mark=RESCUE_MARK)
             return None
         if unsaved is not None:
             path = self._files(case_id).labels
-            array = laid_over(label_map.array, self._as_stored(unsaved), self.slice_axis, path)
+            stored = self._as_stored(unsaved, NOT_SAVED)
+            array = laid_over(label_map.array, stored, self.slice_axis, path)
             label_map, ledger = LabelMap(array=array, geometry=label_map.geometry), unsaved.ledger
         named = self._named(label_map)
         self._snapshots.take(case_id, named, ledger, self.slice_axis, "before a restore")
         return label_map, ledger
-
-    def _as_stored(self, changes: SliceChanges) -> StoredSlices:
-        return StoredSlices(
-            slices=changes.slices,
-            ledger=changes.ledger,
-            is_whole=False,
-            when=now(),
-            reason="could not be saved",
-            class_names=tuple(self.class_names.values()),
-        )
 
     def _finish_autosaves(self, left_behind: LockOwner | None) -> str:
         """Write autosaves of a crash into the annotation, and say what was restored.

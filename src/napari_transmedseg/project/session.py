@@ -13,6 +13,7 @@ from napari_transmedseg.engine.events import (
     TrainingFinished,
     TrainingStarted,
 )
+from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.project.history import TrainingHistory
 
 if TYPE_CHECKING:
@@ -67,6 +68,18 @@ class Session:
         self._project, self._case_id, self.history = project, "", TrainingHistory()
         self.project_changed.emit()
         self.history_changed.emit()
+
+    def require_project(self) -> Project:
+        """Give the open project.
+
+        Raises
+        ------
+        ProjectError
+            When none is open.
+        """
+        if self._project is None:
+            raise ProjectError("Expected an open project, found none; open or make one first.")
+        return self._project
 
     @property
     def case_id(self) -> str:

@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from napari_transmedseg.project.slice_file import (
     read_header,
     read_slices,
 )
+from napari_transmedseg.project.when import now
 
 FOLDER = "snapshots"
 INTERVAL_S = 600.0
@@ -207,11 +207,6 @@ def whole_state(
         reason=reason,
         class_names=tuple(name for _, name in sorted(label_map.names.items())),
     )
-
-
-def now() -> str:
-    """Time of this moment as it is written down."""
-    return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def _describe(path: Path, case_id: str, header: SlicesHeader) -> Snapshot:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +22,7 @@ from napari_transmedseg.project.annotating import (
 from napari_transmedseg.project.ledger import Ledger, SliceState
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.session import Session
+from napari_transmedseg.project.when import now
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -78,7 +78,7 @@ class Annotator(QObject):
 
     def open_case(self, case_id: str) -> None:
         """Show a case of the open project; the one on screen is saved first."""
-        project = self._project()
+        project = self._session.require_project()
         self.save()
         volume, annotation = project.volume(case_id), project.annotation(case_id)
         prediction = project.prediction(case_id)
@@ -202,7 +202,7 @@ class Annotator(QObject):
 
     def slice_labels(self, index: int) -> np.ndarray:
         """View (Y, X) of the person's labels on a slice."""
-        return slice_view(self.layers.labels, self._project().slice_axis, index)
+        return slice_view(self.layers.labels, self._session.require_project().slice_axis, index)
 
     def require_case(self) -> None:
         """Refuse commands while no case is on screen.
@@ -247,13 +247,8 @@ class Annotator(QObject):
         self._changed_slices.clear()
         self._is_ledger_changed = False
 
-    def _project(self) -> Project:
-        if self._session.project is None:
-            raise ProjectError("Expected an open project, found none; open or make one first.")
-        return self._session.project
-
     def _note_states(self, indices: Iterable[int], state: SliceState, who: str) -> None:
-        when = datetime.now().astimezone().isoformat(timespec="seconds")
+        when = now()
         self._ledger = self._ledger.with_states(indices, state, who=who, when=when)
         self._is_ledger_changed = True
 

@@ -11,7 +11,6 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 from napari_transmedseg.errors import ProjectError, TransMedSegError
 from napari_transmedseg.project.case_facts import facts_of
 from napari_transmedseg.project.label_questions import look_into_labels
-from napari_transmedseg.project.project import Project
 from napari_transmedseg.widgets.case_view import CaseView
 from napari_transmedseg.widgets.desk import Desk
 from napari_transmedseg.widgets.file_filter import FILE_FILTER
@@ -85,10 +84,10 @@ class CaseController(QObject):
         return ids[place] if place < len(ids) else ""
 
     def _set_domain(self, case_id: str, domain: str) -> None:
-        self._project().set_domain(case_id, domain)
+        self._desk.session.require_project().set_domain(case_id, domain)
 
     def _show_folder(self, case_id: str) -> None:
-        path = self._project().image_path(case_id)
+        path = self._desk.session.require_project().image_path(case_id)
         folder = path if path.is_dir() else path.parent
         if not folder.is_dir():
             raise ProjectError(
@@ -98,7 +97,7 @@ class CaseController(QObject):
 
     def _show_snapshots(self, case_id: str) -> None:
         self._desk.annotator.save_now()
-        snapshots = self._project().snapshots(case_id)
+        snapshots = self._desk.session.require_project().snapshots(case_id)
         dialog = SnapshotsDialog(case_id, snapshots, parent=self._desk.window)
         dialog.restoreRequested.connect(
             lambda snapshot_id: self._desk.slot(self._restore)(dialog, case_id, snapshot_id)
@@ -108,14 +107,14 @@ class CaseController(QObject):
     def _restore(self, dialog: SnapshotsDialog, case_id: str, snapshot_id: str) -> None:
         self._desk.annotator.save_now()
         with wait_cursor():
-            self._project().restore_snapshot(case_id, snapshot_id)
+            self._desk.session.require_project().restore_snapshot(case_id, snapshot_id)
         dialog.close()
         if case_id == self._desk.session.case_id:
             self.reopen()
         self._desk.session.message_changed.emit(f"Brought an earlier state of {case_id} back.")
 
     def _relink(self, case_id: str) -> None:
-        project, window = self._project(), self._desk.window
+        project, window = self._desk.session.require_project(), self._desk.window
         old = project.image_path(case_id)
         if project.case(case_id).series:
             found = QFileDialog.getExistingDirectory(window, f"Folder of {case_id}")
@@ -129,7 +128,7 @@ class CaseController(QObject):
                 self.open_case(case_id)
 
     def _ask_to_remove(self, case_id: str) -> None:
-        ledger = self._project().ledger(case_id)
+        ledger = self._desk.session.require_project().ledger(case_id)
         labeled = len(ledger.labeled_indices())
         buttons = QMessageBox.StandardButton
         box = QMessageBox(
@@ -149,7 +148,7 @@ class CaseController(QObject):
         box.open()
 
     def _remove(self, case_id: str) -> None:
-        project, session = self._project(), self._desk.session
+        project, session = self._desk.session.require_project(), self._desk.session
         if session.is_busy:
             raise ProjectError(
                 f"Expected no running task while a case is removed, found the program "
@@ -170,7 +169,7 @@ class CaseController(QObject):
         session.message_changed.emit(f"Removed {case_id}; its labels stay in the project's folder.")
 
     def _ask_for_labels(self, case_id: str = "") -> None:
-        names = list(self._project().class_names.values())
+        names = list(self._desk.session.require_project().class_names.values())
         dialog = LabelsDialog(names, case_id, parent=self._desk.window)
         dialog.lookRequested.connect(lambda path, names: self._look(dialog, path, names))
         dialog.importRequested.connect(lambda request: self._bring_in(dialog, request))
@@ -180,7 +179,7 @@ class CaseController(QObject):
         try:
             with wait_cursor():
                 found = look_into_labels(
-                    self._project(), Path(path), case_id=dialog.case_id,
+                    self._desk.session.require_project(), Path(path), case_id=dialog.case_id,
                     names=Path(names) if names else None,
                 )  # fmt: skip
         except (TransMedSegError, OSError) as error:
@@ -232,8 +231,3 @@ class CaseController(QObject):
         is_shown = annotator.layers.is_open and case_id == self._desk.session.case_id
         ledger = annotator.ledger if is_shown else None
         self._desk.loop.cases.set_row(facts_of(project, project.case(case_id), ledger))
-
-    def _project(self) -> Project:
-        if self._desk.session.project is None:
-            raise ProjectError("Expected an open project, found none; open or make one first.")
-        return self._desk.session.project

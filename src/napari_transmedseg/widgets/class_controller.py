@@ -59,7 +59,7 @@ class ClassController(QObject):
             self._on_classes()
 
     def _move(self, value: int, place: int) -> None:
-        self._project().move_class(value, place)
+        self._desk.session.require_project().move_class(value, place)
 
     def _ask_to_remove(self, value: int) -> None:
         project = self._changeable()
@@ -93,13 +93,7 @@ class ClassController(QObject):
                 "Expected no running task while a class is removed, found the program "
                 f"{self._desk.session.activity.value}; wait for its end or stop it."
             )
-        return self._project()
-
-    def _project(self) -> Project:
-        project = self._desk.session.project
-        if project is None:
-            raise ProjectError("Expected an open project, found none; open or make one first.")
-        return project
+        return self._desk.session.require_project()
 
     def _on_project(self) -> None:
         project = self._desk.session.project

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
@@ -18,6 +17,7 @@ from qtpy.QtWidgets import QApplication, QLabel, QSizePolicy, QStackedWidget, QV
 from napari_transmedseg.widgets.cohort_controller import CohortController
 from napari_transmedseg.widgets.desk import Desk
 from napari_transmedseg.widgets.display_controller import DisplayController
+from napari_transmedseg.widgets.dropping import dropped_paths, welcome_files
 from napari_transmedseg.widgets.result_controller import ResultController
 from napari_transmedseg.widgets.slice_controller import SliceController
 from napari_transmedseg.widgets.training_controller import TrainingController
@@ -155,17 +155,11 @@ class MainWidget(QWidget):
 
     def dragEnterEvent(self, a0: QDragEnterEvent | None) -> None:
         """Welcome files and folders."""
-        mime = a0.mimeData() if a0 is not None else None
-        if a0 is not None and mime is not None and mime.hasUrls():
-            a0.acceptProposedAction()
+        welcome_files(a0)
 
     def dropEvent(self, a0: QDropEvent | None) -> None:
         """Open, add, or begin a project with what was dropped."""
-        mime = a0.mimeData() if a0 is not None else None
-        if a0 is not None and mime is not None:
-            a0.acceptProposedAction()
-            paths = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
-            self.desk.slot(self.cohort.add_paths)(paths)
+        self.desk.slot(self.cohort.add_paths)(dropped_paths(a0))
 
 
 def _ignoring_viewer(action: Callable[[], None]) -> Callable[[Any], None]:

@@ -28,6 +28,7 @@ from qtpy.QtWidgets import (
 
 from napari_transmedseg.project.project import Plane
 from napari_transmedseg.widgets.adopt_dialog import AdoptedLayer
+from napari_transmedseg.widgets.dropping import dropped_paths, welcome_files
 from napari_transmedseg.widgets.file_filter import FILE_FILTER
 
 PLANES = get_args(Plane)
@@ -162,17 +163,11 @@ class NewProjectDialog(QDialog):
 
     def dragEnterEvent(self, a0: QDragEnterEvent | None) -> None:
         """Welcome files and folders."""
-        mime = a0.mimeData() if a0 is not None else None
-        if a0 is not None and mime is not None and mime.hasUrls():
-            a0.acceptProposedAction()
+        welcome_files(a0)
 
     def dropEvent(self, a0: QDropEvent | None) -> None:
         """Add what was dropped to the images."""
-        mime = a0.mimeData() if a0 is not None else None
-        if a0 is not None and mime is not None:
-            a0.acceptProposedAction()
-            paths = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
-            self.images.addItems([str(path) for path in paths])
+        self.images.addItems([str(path) for path in dropped_paths(a0)])
 
     def _on_browse(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Project folder", self.folder.text())

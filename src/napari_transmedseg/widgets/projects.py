@@ -99,7 +99,7 @@ class Projects:
 
     def show_last_run(self) -> None:
         """Show the curves of the latest trained run, and of those that it started from."""
-        project = self._project()
+        project = self._session.require_project()
         trained = project.trained_runs
         self._session.show_history(
             history_of(project, trained[-1].run_id) if trained else TrainingHistory()
@@ -107,12 +107,12 @@ class Projects:
 
     def add_images(self, paths: Sequence[Path], options: ImportOptions = NO_CHOICE) -> None:
         """Add images to the open project."""
-        added = self._project().add_images(list(paths), options)
+        added = self._session.require_project().add_images(list(paths), options)
         self._session.message_changed.emit(f"Added {counted(len(added), 'case')}.")
 
     def adopt(self, layers: Sequence[AdoptedLayer]) -> None:
         """Add open layers to the open project."""
-        project = self._project()
+        project = self._session.require_project()
         with adopted_files(layers, project.folder) as paths:
             added = project.add_images(paths, ImportOptions(confirm_spacing=True))
         self._session.message_changed.emit(f"Adopted {counted(len(added), 'layer')}.")
@@ -120,7 +120,7 @@ class Projects:
     def bring_in_labels(self, request: LabelsRequest) -> None:
         """Take label maps of other programs as annotation."""
         summary = annotate_from_labels(
-            self._project(), request.found.files, mapping=request.mapping,
+            self._session.require_project(), request.found.files, mapping=request.mapping,
             replace=request.replace, resample=request.resample, names=request.names or None,
             allow_unused=True,
         )  # fmt: skip
@@ -129,19 +129,19 @@ class Projects:
 
     def add_class(self) -> int:
         """Add a class with a name that can be changed at once; gives its value."""
-        taken = {one.name for one in self._project().classes}
+        taken = {one.name for one in self._session.require_project().classes}
         number = len(taken) + 1
         while f"class {number}" in taken:
             number += 1
-        return self._project().add_class(f"class {number}").value
+        return self._session.require_project().add_class(f"class {number}").value
 
     def rename_class(self, value: int, name: str) -> None:
         """Rename a class."""
-        self._project().rename_class(value, name)
+        self._session.require_project().rename_class(value, name)
 
     def recolor_class(self, value: int, color: str) -> None:
         """Give a class another colour (#rrggbb)."""
-        self._project().recolor_class(value, color)
+        self._session.require_project().recolor_class(value, color)
 
     def close(self) -> None:
         """Close the open project, so that another program can open it."""
@@ -155,11 +155,6 @@ class Projects:
                 f"Expected no running task before another project opens, found the program "
                 f"{self._session.activity.value}; press 'Stop and keep' or wait for its end first."
             )
-
-    def _project(self) -> Project:
-        if self._session.project is None:
-            raise ProjectError("Expected an open project, found none; open or make one first.")
-        return self._session.project
 
 
 @contextlib.contextmanager

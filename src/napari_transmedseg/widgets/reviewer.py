@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ from napari_transmedseg.project.active_time import ActiveTime
 from napari_transmedseg.project.corrections import Correction, Reason, slice_dice
 from napari_transmedseg.project.session import Session
 from napari_transmedseg.project.slice_scores import run_that_predicted
+from napari_transmedseg.project.when import now
 from napari_transmedseg.widgets.annotator import Annotator, person
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Reviewer(QObject):
             slice_index=index,
             run_id=review.run_id,
             reason=reason,
-            when=datetime.now().astimezone().isoformat(timespec="seconds"),
+            when=now(),
             who=person(),
             dice={} if predicted is None else slice_dice(predicted, review.labels_YX, names),
             seconds=round(self._time.take((self._case_id, index)), 1),

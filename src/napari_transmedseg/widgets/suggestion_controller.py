@@ -49,9 +49,7 @@ class SuggestionController(QObject):
         ProjectError
             When every slice was seen.
         """
-        project = self._desk.session.project
-        if project is None:
-            raise ProjectError("Expected an open project, found none; open or make one first.")
+        project = self._desk.session.require_project()
         if self._at + 1 == len(self._visited):
             self._desk.annotator.save()
             avoid = {(one.case_id, one.index) for one in self._visited}

@@ -135,14 +135,13 @@ class Tasks(QObject):
             self._session.activity = Activity.IDLE
 
     def _open_project(self) -> Project:
-        if self._session.project is None:
-            raise ProjectError("Expected an open project, found none; open or make one first.")
+        project = self._session.require_project()
         if self._session.is_busy:
             raise ProjectError(
                 f"Expected no running task, found the program {self._session.activity.value}; "
                 "wait for its end or stop it."
             )
-        return self._session.project
+        return project
 
     def _start(
         self,
