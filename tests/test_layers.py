@@ -18,6 +18,7 @@ from napari_transmedseg.layer_data import (
     class_colormap,
     default_color,
     differing_slices,
+    edited_along,
     holds_classes,
     image_layer_data,
     label_map_of_layer_data,
@@ -101,12 +102,43 @@ def test_label_maps_are_told_from_images(array, expected):
     assert holds_classes(array.reshape(1, 1, -1)) is expected
 
 
-def test_case_opens_with_its_four_layers_on_the_slice_axis(viewer, shown):
-    names = [layer.name for layer in viewer.layers]
-    assert names == ["tiny", "tiny uncertainty", "tiny pseudo-label", "tiny labels"]
+def test_case_opens_with_image_and_labels_on_the_slice_axis(viewer, shown):
+    assert [layer.name for layer in viewer.layers] == ["tiny", "tiny labels"]
+    assert list(shown.by_role) == ["image", "labels"]
     assert viewer.dims.order == (0, 1, 2)
     assert shown.slice_index == 4
+
+
+def test_layers_of_predictions_come_with_the_first_below_the_labels(viewer, shown):
+    shown.paint_with(1)
+    shown.show_prediction(4, np.ones((24, 20), np.uint8), np.full((24, 20), 0.5, np.float32))
+    assert [layer.name for layer in viewer.layers] == ["tiny", "tiny pseudo-label", "tiny labels"]
     assert not viewer.layers["tiny pseudo-label"].editable
+    assert viewer.layers.selection.active is shown.labels_layer
+    assert shown.labels_layer.mode == "paint"
+    shown.set_overlay("uncertainty", visible=True, opacity=0.3)
+    names = [layer.name for layer in viewer.layers]
+    assert names == ["tiny", "tiny uncertainty", "tiny pseudo-label", "tiny labels"]
+    assert viewer.layers["tiny uncertainty"].opacity == 0.3
+    assert (viewer.layers["tiny uncertainty"].data[4] == 0.5).all()
+
+
+def test_layers_of_predictions_are_ready_when_they_are_expected(viewer, shown):
+    shown.set_filled(True)
+    shown.set_overlay("pseudo-label", visible=True, opacity=0.4)
+    assert len(viewer.layers) == 2
+    shown.expect_predictions()
+    assert viewer.layers["tiny pseudo-label"].contour == 0
+    assert viewer.layers["tiny pseudo-label"].opacity == 0.4
+    assert shown.num_predicted == 0
+
+
+def test_hidden_pseudo_label_is_no_layer_until_it_is_wanted(viewer, shown):
+    shown.set_overlay("pseudo-label", visible=False, opacity=0.9)
+    shown.show_prediction(4, np.ones((24, 20), np.uint8), np.zeros((24, 20), np.float32))
+    assert len(viewer.layers) == 2
+    shown.set_overlay("pseudo-label", visible=True, opacity=0.9)
+    assert (viewer.layers["tiny pseudo-label"].data[4] == 1).all()
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -182,7 +214,6 @@ def test_prediction_changes_only_the_overlay_layers(viewer, shown):
     assert (shown.predicted_slice(4) == 1).all()
     assert shown.num_predicted == 1
     assert (shown.prediction[4] == 1).all()
-    assert (viewer.layers["tiny uncertainty"].data[4] == 0.5).all()
     np.testing.assert_array_equal(shown.labels, before)
 
 
@@ -196,10 +227,100 @@ def test_removed_layer_is_announced_and_comes_back_with_its_voxels(viewer, shown
     assert (viewer.layers["tiny labels"].data[3] == 1).all()
 
 
-def test_next_case_replaces_the_layers_of_the_last(viewer, shown, tiny_volume):
-    empty = LabelMap.empty(tiny_volume.geometry)
-    shown.show(tiny_volume, empty, case_id="next", slice_axis=0, colors=COLORS)
-    assert {layer.name.split()[0] for layer in viewer.layers} == {"next"}
+@pytest.fixture
+def other_volume():
+    """Of another shape, spacing, place and kind of numbers than the tiny one."""
+    geometry = Geometry.from_spacing((9, 11, 6), (3.0, 2.0, 5.0), orientation="RAS")
+    array = np.linspace(0, 7, num=594, dtype=np.float32).reshape(geometry.display_shape)
+    return Volume(array=array, geometry=geometry, name="next")
+
+
+def test_next_case_goes_on_with_the_layers_of_the_last(viewer, shown, other_volume):
+    shown.show_prediction(4, np.ones((24, 20), np.uint8), np.zeros((24, 20), np.float32))
+    before, labels = list(viewer.layers), shown.labels
+    shown.paint_with(2)
+    painted = LabelMap.empty(other_volume.geometry)
+    painted.array[1] = 2
+    shown.show(other_volume, painted, case_id="next", slice_axis=0, colors=COLORS)
+    assert list(viewer.layers) == before
+    assert [layer.name for layer in before] == ["next", "next pseudo-label", "next labels"]
+    for layer in before:
+        assert layer.data.shape == other_volume.geometry.display_shape
+        np.testing.assert_allclose(layer.scale, other_volume.geometry.display_spacing)
+        np.testing.assert_allclose(layer.translate, other_volume.geometry.display_translate)
+        assert layer.metadata[METADATA_KEY]["geometry"] is other_volume.geometry
+    np.testing.assert_array_equal(shown.labels, painted.array)
+    assert not np.shares_memory(shown.labels, labels)
+    assert tuple(before[0].contrast_limits) == image_layer_data(other_volume)[1]["contrast_limits"]
+    assert shown.num_predicted == 0 and not shown.prediction.any()
+    assert shown.slice_index == other_volume.geometry.display_shape[0] // 2
+    assert shown.labels_layer.mode == "paint"
+
+
+def test_undo_does_not_reach_back_into_the_last_case(shown, other_volume):
+    shown.set_slices({3: np.ones((24, 20), np.uint8)})
+    empty = LabelMap.empty(other_volume.geometry)
+    shown.show(other_volume, empty, case_id="next", slice_axis=0, colors=COLORS)
+    shown.labels_layer.undo()
+    assert not shown.labels.any()
+    assert shown.find_edits() == []
+
+
+def test_next_case_reports_neither_edits_nor_slices_of_the_last(shown, other_volume):
+    edits, slices = [], []
+    shown.edited.connect(edits.append)
+    shown.slice_changed.connect(slices.append)
+    empty = LabelMap.empty(other_volume.geometry)
+    shown.show(other_volume, empty, case_id="next", slice_axis=0, colors=COLORS)
+    assert edits == []
+    assert slices == [shown.slice_index]
+
+
+def test_case_that_cannot_be_shown_leaves_no_half_case(shown, other_volume, tiny_labels):
+    with pytest.raises(AttributeError):
+        shown.show(other_volume, None, case_id="next", slice_axis=0, colors=COLORS)
+    assert not shown.is_open
+    assert shown.find_edits() == []
+    shown.show(other_volume, LabelMap.empty(other_volume.geometry), case_id="next", slice_axis=0,
+               colors=COLORS)  # fmt: skip
+    assert shown.is_open
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_voxels_that_somebody_else_wrote_are_found_part_by_part(
+    viewer, shown, tiny_volume, tiny_labels, axis, monkeypatch
+):
+    shown.show(tiny_volume, tiny_labels, case_id="tiny", slice_axis=axis, colors=COLORS)
+    planes = len(shown.labels)
+    monkeypatch.setattr("napari_transmedseg.layers._BYTES_AT_ONCE", shown.labels.nbytes // planes)
+    shown.labels[6, 5, 5] += 1
+    found = [shown.find_some_edits() for _ in range(planes)]
+    where = [6, 5, 5][axis]
+    assert [one for one in found if one] == [[where]]
+    assert not any(shown.find_some_edits() for _ in range(planes))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 0, 1)])
+def test_each_way_of_napari_to_edit_tells_the_slices_that_it_touched(viewer, shown, axis, order):
+    layer, told = shown.labels_layer, []
+    layer.events.paint.connect(lambda event: told.append(edited_along(event.value, axis)))
+    viewer.dims.order = order
+    edits = [
+        lambda: layer.paint((4, 12, 10), 7),
+        lambda: layer.fill((4, 12, 10), 6),
+        lambda: layer.data_setitem((np.array([2, 5]), np.array([3, 3]), np.array([1, 7])), 5),
+    ]
+    for edit in edits:
+        before = shown.labels.copy()
+        edit()
+        changed = differing_slices(shown.labels, before, axis)
+        assert changed and set(changed) <= set(told[-1])
+
+
+@pytest.mark.parametrize("item", [None, [()], [("mask",)], 3])
+def test_edits_told_in_another_way_may_have_touched_anything(item):
+    assert edited_along(item, 0) is None
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -231,9 +352,7 @@ def test_further_channels_are_hidden_layers_that_come_and_go_with_their_case(
     layers = CaseLayers(viewer)
     layers.show(both, tiny_labels, case_id="tiny", slice_axis=0, colors=COLORS)
     names = [layer.name for layer in viewer.layers]
-    assert names == [
-        "tiny", "tiny flair", "tiny uncertainty", "tiny pseudo-label", "tiny labels"
-    ]  # fmt: skip
+    assert names == ["tiny", "tiny flair", "tiny labels"]
     flair = viewer.layers["tiny flair"]
     assert not flair.visible and viewer.layers["tiny"].visible
     np.testing.assert_array_equal(flair.data, both.further[0])

@@ -1,9 +1,8 @@
-"""The layers of the case on screen. The only module that touches the viewer's layers."""
+"""The layers of the case on screen; with `prediction_layers` alone in touching the viewer's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,18 +11,22 @@ from psygnal import Signal
 
 from napari_transmedseg.imaging.volume import LabelMap, Volume
 from napari_transmedseg.layer_data import (
-    METADATA_KEY,
     class_colormap,
     differing_slices,
+    edited_along,
+    exchange,
     further_layer_data,
     image_layer_data,
     labels_layer_data,
-    placement,
     slice_view,
 )
+from napari_transmedseg.prediction_layers import PredictionLayers
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+
+_BYTES_AT_ONCE = 2**24
+"""Comparing so much takes a few ms, which nobody notices."""
 
 
 class CaseLayers:
@@ -48,11 +51,11 @@ class CaseLayers:
         self._image: Any = None
         self._further: list[Any] = []
         self._labels: Any = None
-        self._pseudo_label: Any = None
-        self._uncertainty: Any = None
+        self._predictions = PredictionLayers(viewer)
         self._seen: npt.NDArray[Any] = np.zeros((0, 0, 0), np.uint8)
-        self._predicted: set[int] = set()
+        self._next_plane = 0  # where looking for unreported edits goes on
         self._probes: set[int] = set()  # slices that tell whether a change of many was undone
+        self._is_exchanging = False
         viewer.dims.events.current_step.connect(self._on_step)
         viewer.layers.events.removed.connect(self._on_removed)
 
@@ -62,26 +65,39 @@ class CaseLayers:
     ) -> None:  # fmt: skip
         """Replace the shown case; opens on the middle slice of `slice_axis`.
 
-        The next case is looked at like the one before: same plane, brush and opacities. The old
-        layers go when the new ones stand: a viewer that loses all its layers rebuilds its
-        sliders while it draws, which can end in a crash of the driver.
+        Where the same layers can go on with the next case's data they do, so that the view stays
+        as it was: plane, brush, opacities. Else the old layers go when the new ones stand: a
+        viewer that loses all its layers rebuilds its sliders while it draws, which can end in a
+        crash of the driver.
         """
-        look = _Look.of(self) if self.is_open and self._axis == slice_axis else None
-        old = self._forget()
-        self._axis = slice_axis
-        self._add_image(volume, case_id)
-        self._add_overlays(case_id, colors, prediction)
-        self._add_labels(label_map, case_id, colors)
-        self._remove(old)
-        if look is None:
-            order = (slice_axis, *(axis for axis in range(3) if axis != slice_axis))
-            self._viewer.dims.order = order
-        else:
-            look.put_on(self)
-        self._viewer.reset_view()
-        self._viewer.dims.set_point(
-            range(3), self._labels.data_to_world([length // 2 for length in self.labels.shape])
-        )
+        order = tuple(self._viewer.dims.order) if self.is_open and self._axis == slice_axis else ()
+        self._axis, self._index = slice_axis, -1
+        self._is_exchanging = True
+        try:
+            if self._can_go_on_with(volume):
+                self._exchange(volume, label_map, case_id, colors)
+                old = []
+            else:
+                old = self._forget()
+                self._add_image(volume, case_id)
+                self._add_labels(label_map, case_id, colors)
+            self._predictions.set_case(
+                case_id, volume.geometry, slice_axis=slice_axis, colors=colors,
+                prediction=prediction, top=self._labels,
+            )  # fmt: skip
+            self._remove(old)
+            self._viewer.dims.order = order or (
+                slice_axis, *(axis for axis in range(3) if axis != slice_axis)
+            )  # fmt: skip
+            self._viewer.reset_view()
+            self._viewer.dims.set_point(
+                range(3), self._labels.data_to_world([size // 2 for size in self.labels.shape])
+            )
+        except BaseException:
+            self.clear()  # half a case must not take strokes
+            raise
+        finally:
+            self._is_exchanging = False
         self._on_step()
 
     def clear(self) -> None:
@@ -107,15 +123,10 @@ class CaseLayers:
 
     @property
     def by_role(self) -> dict[str, Any]:
-        """Our layers by what they show; empty where no case is shown."""
+        """Our layers by what they show: image, labels, and those of predictions that there are."""
         if not self.is_open:
             return {}
-        return {
-            "image": self._image,
-            "uncertainty": self._uncertainty,
-            "pseudo-label": self._pseudo_label,
-            "labels": self._labels,
-        }
+        return {"image": self._image, **self._predictions.by_role, "labels": self._labels}
 
     @property
     def num_slices(self) -> int:
@@ -185,67 +196,95 @@ class CaseLayers:
         with self._labels.block_history():
             indices = tuple(np.concatenate(parts) for parts in zip(*places, strict=True))
             self._labels.data_setitem(indices, np.concatenate(values))
-        self.find_edits()
 
-    def find_edits(self) -> list[int]:
-        """Slices changed since they were last reported; reports them."""
+    def find_edits(self, among: Iterable[int] | None = None) -> list[int]:
+        """Slices, all or some, changed since they were last reported; reports them."""
         if not self.is_open:
             return []
-        edits = differing_slices(self.labels, self._seen, self._axis)
-        for index in edits:
-            self._report(index)
-        return edits
+        if among is None:
+            return self._report_all(differing_slices(self.labels, self._seen, self._axis))
+        return self._report_all([one for one in among if self._differs(self._axis, one)])
+
+    def find_some_edits(self) -> list[int]:
+        """As `find_edits`, but looks at a part of a large volume only, and at the next one then.
+
+        Painting, undo and redo report themselves; this finds in time what others wrote.
+        """
+        if not self.is_open:
+            return []
+        planes = max(1, _BYTES_AT_ONCE * len(self.labels) // max(1, self.labels.nbytes))
+        start, stop = self._next_plane, self._next_plane + planes
+        self._next_plane = stop if stop < len(self.labels) else 0
+        part = slice(start, stop)
+        found = differing_slices(self.labels[part], self._seen[part], self._axis)
+        return self._report_all([one + start for one in found] if self._axis == 0 else found)
 
     def predicted_slice(self, index: int) -> npt.NDArray[np.uint8] | None:
         """Pseudo-label (Y, X) of a slice, or None where nothing was predicted yet."""
-        if index not in self._predicted:
-            return None
-        return np.array(slice_view(self._pseudo_label.data, self._axis, index))
+        return self._predictions.slice(index)
 
     @property
     def prediction(self) -> npt.NDArray[Any]:
         """Pseudo-label (I, P, L) as it is now; 0 where nothing was predicted yet."""
-        return np.asarray(self._pseudo_label.data)
+        return self._predictions.pseudo_label
 
     @property
     def num_predicted(self) -> int:
         """Slices that were predicted."""
-        return len(self._predicted)
+        return self._predictions.num_predicted
+
+    def expect_predictions(self) -> None:
+        """Make their layers ready, so that the first one does not hold up the brush."""
+        self._predictions.expect()
 
     def show_prediction(
         self, index: int, pseudo_label_YX: npt.NDArray[Any], uncertainty_YX: npt.NDArray[Any]
     ) -> None:
-        """Put the teacher's view of one slice into the two overlay layers."""
-        self._predicted.add(index)
-        for layer, array in (
-            (self._pseudo_label, pseudo_label_YX), (self._uncertainty, uncertainty_YX)
-        ):  # fmt: skip
-            slice_view(layer.data, self._axis, index)[:] = array
-            if index == self.slice_index and layer.visible:
-                layer.refresh()
+        """Show the teacher's view of one slice."""
+        is_on_screen = index == self.slice_index
+        self._predictions.show_slice(
+            index, pseudo_label_YX, uncertainty_YX, is_on_screen=is_on_screen
+        )
 
     def show_prediction_map(self, label_map: LabelMap) -> None:
-        """Put a predicted label map of the whole case into the pseudo-label layer."""
-        self._pseudo_label.data[:] = label_map.array
-        self._predicted = set(range(label_map.array.shape[self._axis]))
-        self._pseudo_label.refresh()
+        """Show a predicted label map of the whole case."""
+        self._predictions.show_map(label_map)
 
     def set_overlay(self, name: str, *, visible: bool, opacity: float) -> None:
         """Show or hide the overlay `pseudo-label` or `uncertainty`; opacity in [0, 1]."""
-        layer = self._pseudo_label if name == "pseudo-label" else self._uncertainty
-        if layer is not None:
-            layer.visible, layer.opacity = visible, opacity
+        self._predictions.set_look(name, visible=visible, opacity=opacity)
 
     def set_filled(self, is_filled: bool) -> None:
         """Fill the classes of the pseudo-label, or outline them."""
-        if self._pseudo_label is not None:
-            self._pseudo_label.contour = 0 if is_filled else 1
+        self._predictions.set_filled(is_filled)
 
     def set_colors(self, colors: Mapping[int, str]) -> None:
         """Colour labels and pseudo-labels."""
-        for layer in (self._labels, self._pseudo_label):
-            if layer is not None:
-                layer.colormap = class_colormap(colors)
+        if self._labels is not None:
+            self._labels.colormap = class_colormap(colors)
+        self._predictions.set_colors(colors)
+
+    def _can_go_on_with(self, volume: Volume) -> bool:
+        return (
+            self.is_open
+            and len(self._further) == len(volume.further)
+            and all(layer in self._viewer.layers for layer in self._ours())
+        )
+
+    def _exchange(
+        self, volume: Volume, label_map: LabelMap, case_id: str, colors: Mapping[int, str]
+    ) -> None:
+        images = [image_layer_data(volume), *further_layer_data(volume, case_id)]
+        for layer, (data, options, _) in zip((self._image, *self._further), images, strict=True):
+            name = case_id if layer is self._image else options["name"]
+            exchange(layer, data, options | {"name": name})
+        data, options, _ = self._labels_data(label_map, case_id, colors)
+        mode = str(self._labels.mode)
+        self._labels.editable = False  # which forgets the strokes that could be undone
+        exchange(self._labels, data, options)
+        self._labels.editable = True
+        self._labels.mode = mode
+        self._labels.colormap = options["colormap"]
 
     def _add_image(self, volume: Volume, case_id: str) -> None:
         data, options, _ = image_layer_data(volume)
@@ -255,37 +294,21 @@ class CaseLayers:
             for data, options, _ in further_layer_data(volume, case_id)
         ]
 
-    def _add_overlays(
-        self, case_id: str, colors: Mapping[int, str], prediction: LabelMap | None
-    ) -> None:
-        shape = self._image.data.shape
-        place = placement(self._image.metadata[METADATA_KEY]["geometry"])
-        self._uncertainty = self._viewer.add_image(
-            np.zeros(shape, np.float16), name=f"{case_id} uncertainty", colormap="magma",
-            contrast_limits=(0.0, 1.0), blending="additive", opacity=0.6, visible=False,
-            **place,
-        )  # fmt: skip
-        self._pseudo_label = self._viewer.add_labels(
-            np.zeros(shape, np.uint8), name=f"{case_id} pseudo-label",
-            colormap=class_colormap(colors), opacity=0.9, **place,
-        )  # fmt: skip
-        self._pseudo_label.contour = 1
-        self._pseudo_label.editable = False
-        self._predicted = set()
-        if prediction is not None:
-            self.show_prediction_map(prediction)
-
     def _add_labels(self, label_map: LabelMap, case_id: str, colors: Mapping[int, str]) -> None:
-        array = np.array(label_map.array, dtype=np.uint8, order="C")
-        own = LabelMap(array=array, geometry=label_map.geometry, names=label_map.names)
-        data, options, _ = labels_layer_data(own, name=f"{case_id} labels", colors=colors)
+        data, options, _ = self._labels_data(label_map, case_id, colors)
         self._labels = self._viewer.add_labels(data, **options)
         self._labels.brush_size = 4
-        self._seen = array.copy()
-        self._probes = set()
         self._labels.events.paint.connect(self._on_painted)
         self._labels.events.set_data.connect(self._on_redrawn)
         self._labels.events.labels_update.connect(self._on_brushed)
+
+    def _labels_data(
+        self, label_map: LabelMap, case_id: str, colors: Mapping[int, str]
+    ) -> tuple[Any, dict[str, Any], str]:
+        array = np.array(label_map.array, dtype=np.uint8, order="C")
+        self._seen, self._next_plane, self._probes = array.copy(), 0, set()
+        own = LabelMap(array=array, geometry=label_map.geometry, names=label_map.names)
+        return labels_layer_data(own, name=f"{case_id} labels", colors=colors)
 
     def _forget(self) -> list[Any]:
         """Let go of our layers, still in the viewer under other names; gives them back."""
@@ -293,8 +316,9 @@ class CaseLayers:
         old = self._ours()
         for layer in old:
             layer.name = f"{layer.name} (closing)"
-        self._image = self._labels = self._pseudo_label = self._uncertainty = None
+        self._image = self._labels = None
         self._further = []
+        self._predictions.forget()
         self._index = -1
         return old
 
@@ -310,8 +334,8 @@ class CaseLayers:
             self._labels.events.labels_update.disconnect(self._on_brushed)
 
     def _ours(self) -> list[Any]:
-        overlays = (self._uncertainty, self._pseudo_label, self._labels)
-        layers = (self._image, *self._further, *overlays)
+        predictions = self._predictions.by_role.values()
+        layers = (self._image, *self._further, *predictions, self._labels)
         return [layer for layer in layers if layer is not None]
 
     def _differs(self, axis: int, index: int) -> bool:
@@ -328,14 +352,21 @@ class CaseLayers:
         slice_view(self._seen, self._axis, index)[:] = slice_view(self.labels, self._axis, index)
         self.edited.emit(index)
 
+    def _report_all(self, indices: list[int]) -> list[int]:
+        for index in indices:
+            self._report(index)
+        return indices
+
     def _on_painted(self, event: Any = None) -> None:
-        self.find_edits()
+        self.find_edits(edited_along(getattr(event, "value", None), self._axis))
 
     def _on_brushed(self, event: Any = None) -> None:
         self.redrawn.emit()
 
     def _on_redrawn(self, event: Any = None) -> None:
         """Undo and redo only redraw: look at what is on screen, and at a few other slices."""
+        if self._is_exchanging:
+            return
         self.redrawn.emit()
         shown, index = self._viewer.dims.order[-3], self.slice_index
         if shown != self._axis and self._differs(shown, self._position(shown)):
@@ -346,41 +377,10 @@ class CaseLayers:
             self._report(index)
 
     def _on_step(self, event: Any = None) -> None:
-        if self.is_open and self.slice_index != self._index:
+        if self.is_open and not self._is_exchanging and self.slice_index != self._index:
             self._index = self.slice_index
             self.slice_changed.emit(self._index)
 
     def _on_removed(self, event: Any) -> None:
         if any(event.value == layer for layer in self._ours()):
             self.removed.emit()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Look:
-    """How a person looked at one case, for the next one."""
-
-    order: tuple[int, ...]
-    opacity: float
-    contour: int
-    brush_size: int
-    mode: str
-    interpolation: str
-
-    @classmethod
-    def of(cls, layers: CaseLayers) -> _Look:
-        labels = layers.labels_layer
-        return cls(
-            order=tuple(layers._viewer.dims.order),
-            opacity=labels.opacity,
-            contour=labels.contour,
-            brush_size=labels.brush_size,
-            mode=str(labels.mode),
-            interpolation=str(layers.image_layer.interpolation2d),
-        )
-
-    def put_on(self, layers: CaseLayers) -> None:
-        labels = layers.labels_layer
-        layers._viewer.dims.order = self.order
-        layers.image_layer.interpolation2d = self.interpolation
-        labels.opacity, labels.contour = self.opacity, self.contour
-        labels.brush_size, labels.mode = self.brush_size, self.mode

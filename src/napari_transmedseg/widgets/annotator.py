@@ -21,7 +21,7 @@ from napari_transmedseg.project.annotating import (
 )
 from napari_transmedseg.project.ledger import Ledger, SliceState
 from napari_transmedseg.project.project import Project
-from napari_transmedseg.project.session import Session
+from napari_transmedseg.project.session import Activity, Session
 from napari_transmedseg.project.when import now
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class Annotator(QObject):
         self.layers.slice_changed.connect(self._on_slice)
         self.layers.removed.connect(self._on_removed)
         session.slice_predicted.connect(self._on_predicted)
+        session.activity_changed.connect(self._on_activity)
 
     @property
     def ledger(self) -> Ledger:
@@ -101,10 +102,15 @@ class Annotator(QObject):
 
     def save(self) -> None:
         """Save the slices that changed and the states; they are written in the background."""
+        if self._case_id:
+            self.layers.find_edits()
+        self._write()
+
+    def _write(self) -> None:
+        """Save what was reported as changed."""
         project = self._session.project
         if project is None or not self._case_id:
             return
-        self.layers.find_edits()
         if not self._changed_slices and not self._is_ledger_changed:
             return
         slices = {index: self.slice_labels(index).copy() for index in sorted(self._changed_slices)}
@@ -130,18 +136,17 @@ class Annotator(QObject):
     def mark_done(self) -> None:
         """Make the slice on screen annotated: all of it is known."""
         self.require_case()
-        self.layers.find_edits()
         index = self.layers.slice_index
-        self.set_states([index], SliceState.ANNOTATED)
-        self.save()
+        self.mark_slices_done([index])
         self.sliceDone.emit(index)
 
     def mark_slices_done(self, indices: Iterable[int]) -> None:
         """Make slices of the case on screen annotated: all of each is known."""
         self.require_case()
-        self.layers.find_edits()
-        self.set_states(list(indices), SliceState.ANNOTATED)
-        self.save()
+        indices = list(indices)
+        self.layers.find_edits(indices)
+        self.set_states(indices, SliceState.ANNOTATED)
+        self._write()
 
     def mark_empty(self) -> None:
         """Say that the slice on screen holds none of the classes; one undo step."""
@@ -155,10 +160,10 @@ class Annotator(QObject):
         """Take the word back that was said of the slice; painted voxels stay."""
         self.require_case()
         index = self.layers.slice_index
-        self.layers.find_edits()
+        self.layers.find_edits([index])
         painted = bool(self.slice_labels(index).any())
         self.set_states([index], SliceState.IN_PROGRESS if painted else SliceState.UNSEEN)
-        self.save()
+        self._write()
 
     def accept(self) -> None:
         """Take the pseudo-label of the slice on screen into the labels; one undo step.
@@ -177,7 +182,7 @@ class Annotator(QObject):
 
     def apply(self, slices: Mapping[int, np.ndarray], state: SliceState) -> None:
         """Give slices new labels (Y, X) and a state: one undo step, which takes both back."""
-        self.layers.find_edits()
+        self.layers.find_edits(slices)
         self._edits.add(
             {
                 index: SliceEdit(
@@ -190,7 +195,7 @@ class Annotator(QObject):
         self.layers.set_slices(slices)
         self._note_states(slices, state, person())
         self._tell_of_ledger()
-        self.save()
+        self._write()
 
     def set_states(self, indices: Iterable[int], state: SliceState, *, who: str = "") -> None:
         """Set the state of slices of the case on screen, by a person unless said otherwise."""
@@ -228,7 +233,7 @@ class Annotator(QObject):
                 f"Expected a prediction of slice {index + 1}, found none yet; keep this slice on "
                 "screen while training, or press 'Predict all cases' after it."
             )
-        self.layers.find_edits()
+        self.layers.find_edits([index])
         return predicted
 
     def shut_down(self) -> None:
@@ -241,6 +246,7 @@ class Annotator(QObject):
             self._announce.stop()
             self._write_poll.stop()
         self._session.slice_predicted.disconnect(self._on_predicted)
+        self._session.activity_changed.disconnect(self._on_activity)
         self.layers.close()
 
     def _forget_changes(self) -> None:
@@ -290,6 +296,10 @@ class Annotator(QObject):
                 event.slice_index, event.pseudo_label_YX, event.uncertainty_YX
             )
 
+    def _on_activity(self, activity: Activity) -> None:
+        if activity is Activity.TRAINING:
+            self.layers.expect_predictions()
+
     def _on_write_poll(self) -> None:
         project = self._session.project
         error = None if project is None else project.take_save_error()
@@ -302,7 +312,9 @@ class Annotator(QObject):
 
     def _on_autosave(self) -> None:
         try:
-            self.save()
+            if self._case_id:
+                self.layers.find_some_edits()
+            self._write()
         except (TransMedSegError, OSError) as error:
             self._autosave.stop()
             self.failed.emit(str(error))
