@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 
 Index = tuple[int, int, int]
 
-_EDGES = {
-    "top": "top_center", "bottom": "bottom_center", "left": "middle_left", "right": "middle_right"
-}  # fmt: skip
-_LETTER_SIZE = 14.0
-"""Points."""
-
 
 class CaseView:
     """Steers the viewer around the case on screen; lives on the main thread.
@@ -34,6 +28,7 @@ class CaseView:
     moved = Signal()
     """The crosshair is at other voxels."""
     plane_changed = Signal()
+    letters_changed = Signal()
     window_changed = Signal()
     """Somebody changed the contrast limits of the image."""
 
@@ -42,7 +37,6 @@ class CaseView:
         self._layers = layers
         self._image: Any = None
         self._letters_shown = True
-        self._letters = _add_letters(viewer)
         viewer.dims.events.point.connect(self._on_moved)
         viewer.dims.events.order.connect(self._on_plane)
         viewer.dims.events.ndisplay.connect(self._on_plane)
@@ -50,7 +44,7 @@ class CaseView:
         viewer.mouse_move_callbacks.append(self._on_mouse_move)
 
     def close(self) -> None:
-        """Stop listening, and take the letters off the canvas."""
+        """Stop listening to the viewer."""
         viewer = self._viewer
         viewer.dims.events.point.disconnect(self._on_moved)
         viewer.dims.events.order.disconnect(self._on_plane)
@@ -58,15 +52,11 @@ class CaseView:
         viewer.scene.camera.events.orientation.disconnect(self._on_plane)
         viewer.mouse_move_callbacks.remove(self._on_mouse_move)
         self._follow_image(None)
-        for name in self._letters:
-            if name in viewer.canvas.overlays:  # else another widget took them
-                del viewer.canvas.overlays[name]
-        self._letters = {}
 
     def refresh(self) -> None:
         """Take in that another case is on screen."""
         self._follow_image(self._layers.image_layer)
-        self._show_letters()
+        self.letters_changed.emit()
 
     @property
     def plane(self) -> int:
@@ -122,32 +112,25 @@ class CaseView:
 
     def set_letters(self, shown: bool) -> None:
         """Show or hide the letters at the edges."""
-        self._letters_shown = shown
-        self._show_letters()
+        if shown != self._letters_shown:
+            self._letters_shown = shown
+            self.letters_changed.emit()
 
     @property
-    def letters(self) -> Mapping[str, str]:
+    def letters(self) -> dict[str, str]:
         """Letter at each edge that has one now: top, bottom, left, right."""
-        shown = {edge: self._viewer.canvas.overlays[name] for name, edge in self._letters.items()}
-        return {edge: overlay.text for edge, overlay in shown.items() if overlay.visible}
-
-    def _show_letters(self) -> None:
         dims = self._viewer.dims
-        is_shown = (
+        if not (
             self._letters_shown and self._layers.is_open and dims.ndisplay == 2 and dims.ndim == 3
+        ):
+            return {}
+        vertical, horizontal = self._viewer.scene.camera.orientation2d
+        found = edge_letters(
+            *dims.displayed,
+            rows_run_down=str(vertical) == "down",
+            columns_run_right=str(horizontal) == "right",
         )
-        if is_shown:
-            vertical, horizontal = self._viewer.scene.camera.orientation2d
-            texts = edge_letters(
-                *dims.displayed,
-                rows_run_down=str(vertical) == "down",
-                columns_run_right=str(horizontal) == "right",
-            )
-        for name, edge in self._letters.items():
-            overlay = self._viewer.canvas.overlays[name]
-            if is_shown:
-                overlay.text = getattr(texts, edge)
-            overlay.visible = is_shown
+        return asdict(found)
 
     def _follow_image(self, layer: Any) -> None:
         if self._image is not None:
@@ -164,7 +147,7 @@ class CaseView:
             self.moved.emit()
 
     def _on_plane(self, event: Any = None) -> None:
-        self._show_letters()
+        self.letters_changed.emit()
         if self._layers.is_open:
             self.plane_changed.emit()
 
@@ -178,15 +161,3 @@ class CaseView:
         at[plane] = self.index[plane]
         if all(0 <= n < size for n, size in zip(at, self._layers.labels.shape, strict=True)):
             self.index = (at[0], at[1], at[2])
-
-
-def _add_letters(viewer: ViewerModel) -> dict[str, str]:
-    """Put four hidden texts at the edges of the canvas; gives the edge of each by its name."""
-    from napari.components.overlays import TextOverlay
-
-    names = {}
-    for edge, position in _EDGES.items():
-        name = f"transmedseg_{edge}"
-        viewer.canvas.overlays[name] = TextOverlay(position=position, font_size=_LETTER_SIZE)
-        names[name] = edge
-    return names

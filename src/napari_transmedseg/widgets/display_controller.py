@@ -15,6 +15,7 @@ from napari_transmedseg.layer_view import CaseView
 from napari_transmedseg.widgets.annotator import class_colors
 from napari_transmedseg.widgets.desk import Desk
 from napari_transmedseg.widgets.display_box import PLANE_KEYS, Display, DisplayBox
+from napari_transmedseg.widgets.edge_letters import EdgeLetters, canvas_around
 from napari_transmedseg.widgets.linked_views import LinkedViews
 
 DOCK_NAME = "TransMedSeg linked views"
@@ -31,6 +32,7 @@ class DisplayController(QObject):
         self._is_setting = False
         self._limits_by_hand: tuple[float, float] | None = None
         self.view = CaseView(desk.viewer, desk.annotator.layers)
+        self._letters: EdgeLetters | None = None
         self.linked: LinkedViews | None = None
         """The dock of the two other planes, while it is open."""
         box.valueChanged.connect(self._on_chosen)
@@ -39,6 +41,7 @@ class DisplayController(QObject):
         desk.annotator.layers.redrawn.connect(self._on_redrawn)
         self.view.moved.connect(self._on_moved)
         self.view.plane_changed.connect(self._on_plane)
+        self.view.letters_changed.connect(self._on_letters)
         self.view.window_changed.connect(self._on_window)
 
     def keys(self) -> dict[str, Callable[[], None]]:
@@ -55,6 +58,8 @@ class DisplayController(QObject):
         """Let go of the viewer, and close the linked views."""
         self._desk.annotator.layers.redrawn.disconnect(self._on_redrawn)
         self.view.close()
+        if self._letters is not None:
+            self._letters.close()
         self._close_linked()
 
     def _on_chosen(self, display: Display) -> None:
@@ -121,6 +126,13 @@ class DisplayController(QObject):
         self._show()
         if self.linked is not None:
             self.linked.set_plane(self.view.plane)
+
+    def _on_letters(self) -> None:
+        canvas = canvas_around(self._desk.window) if self._letters is None else None
+        if canvas is not None:
+            self._letters = EdgeLetters(canvas)
+        if self._letters is not None:
+            self._letters.setValue(self.view.letters)
 
     def _on_moved(self) -> None:
         if self.linked is not None:

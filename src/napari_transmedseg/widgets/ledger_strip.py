@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from qtpy.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from qtpy.QtGui import (
+    QColor,
+    QHelpEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+)
 from qtpy.QtWidgets import QGridLayout, QLabel, QToolTip, QWidget
 
 from napari_transmedseg.project.ledger import Ledger, LedgerEntry, SliceState
@@ -55,6 +64,8 @@ class LedgerStrip(QWidget):
         super().__init__(parent)
         self._ledger = Ledger.untouched(0)
         self._index = 0
+        self._states = QPixmap()
+        """The strip without the mark of the slice on screen; null where it must be drawn anew."""
         self.setFixedHeight(24)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Slices and their states")
@@ -72,6 +83,8 @@ class LedgerStrip(QWidget):
 
     def set_ledger(self, ledger: Ledger) -> None:
         """Show the states of all slices."""
+        if ledger is not self._ledger:
+            self._states = QPixmap()
         self._ledger = ledger
         self.setValue(self._index)
 
@@ -81,14 +94,12 @@ class LedgerStrip(QWidget):
         return min(count - 1, max(0, int(x * count / max(1, self.width()))))
 
     def paintEvent(self, a0: QPaintEvent | None) -> None:
+        if self._states.deviceIndependentSize().toSize() != self.size():
+            self._states = self._draw_states()
         painter = QPainter(self)
-        painter.fillRect(self.rect(), TRACK)
-        width = self.width() / max(1, len(self._ledger))
-        gap = 1.0 if width > 4 else 0.0
-        for index, state in enumerate(self._ledger.states):
-            box = QRectF(index * width, 3, max(1.0, width - gap), self.height() - 6)
-            paint_mark(painter, box, state)
+        painter.drawPixmap(0, 0, self._states)
         if len(self._ledger):
+            width = self._slice_width()
             painter.setPen(QPen(QColor("white"), 2))
             x = self._index * width
             painter.drawRect(QRectF(x, 1, max(3.0, width - 1), self.height() - 2))
@@ -131,6 +142,23 @@ class LedgerStrip(QWidget):
             QToolTip.showText(a0.globalPos(), text, self)
             return True
         return super().event(a0)
+
+    def _slice_width(self) -> float:
+        return self.width() / max(1, len(self._ledger))
+
+    def _draw_states(self) -> QPixmap:
+        ratio = self.devicePixelRatioF()
+        pixels = QPixmap(round(self.width() * ratio), round(self.height() * ratio))
+        pixels.setDevicePixelRatio(ratio)
+        pixels.fill(TRACK)
+        painter = QPainter(pixels)
+        width = self._slice_width()
+        gap = 1.0 if width > 4 else 0.0
+        for index, state in enumerate(self._ledger.states):
+            box = QRectF(index * width, 3, max(1.0, width - gap), self.height() - 6)
+            paint_mark(painter, box, state)
+        painter.end()
+        return pixels
 
     def _go(self, index: int) -> None:
         if 0 <= index < len(self._ledger) and index != self._index:
