@@ -140,15 +140,16 @@ class CaseView:
             layer.events.contrast_limits.connect(self._on_limits)
 
     def _on_limits(self, event: Any = None) -> None:
-        self.window_changed.emit()
+        if not self._layers.is_changing:
+            self.window_changed.emit()
 
     def _on_moved(self, event: Any = None) -> None:
-        if self._layers.is_open:
+        if self._layers.is_open and not self._layers.is_changing:
             self.moved.emit()
 
     def _on_plane(self, event: Any = None) -> None:
         self.letters_changed.emit()
-        if self._layers.is_open:
+        if self._layers.is_open and not self._layers.is_changing:
             self.plane_changed.emit()
 
     def _on_mouse_move(self, viewer: Any, event: Any) -> None:

@@ -122,6 +122,11 @@ class CaseLayers:
         return self._labels is not None
 
     @property
+    def is_changing(self) -> bool:
+        """Whether the next case is being put into the layers, of which they then tell much."""
+        return self._is_exchanging
+
+    @property
     def by_role(self) -> dict[str, Any]:
         """Our layers by what they show: image, labels, and those of predictions that there are."""
         if not self.is_open:

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from napari_transmedseg.imaging.windows import CT_WINDOWS, PERCENTILES, Window, windows_for
+from napari_transmedseg.imaging.windows import (
+    CT_WINDOWS,
+    PERCENTILES,
+    Window,
+    overlap,
+    windows_for,
+)
 
 
 @pytest.fixture
@@ -58,3 +64,11 @@ def test_minimum_and_maximum_are_those_of_every_voxel():
 @pytest.mark.parametrize("window", PERCENTILES, ids=lambda window: window.name)
 def test_constant_images_still_have_two_limits(window):
     assert window.limits(np.full((4, 4, 4), 5)) == (5.0, 6.0)
+
+
+@pytest.mark.parametrize(
+    ("kept", "own", "expected"),
+    [((0, 100), (50, 900), True), ((0, 10), (50, 900), False), ((-5, 2000), (0, 1), True)],
+)
+def test_contrast_is_kept_where_it_shows_something(kept, own, expected):
+    assert overlap(kept, own) == expected

@@ -19,7 +19,6 @@ from napari_transmedseg.project.case_facts import CaseFacts
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.widgets.case_box import CaseBox
 from napari_transmedseg.widgets.case_table import COLUMNS, DOMAIN_COLUMN
-from napari_transmedseg.widgets.case_view import overlap
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
 from napari_transmedseg.widgets.snapshots_dialog import SnapshotsDialog
 
@@ -152,14 +151,6 @@ def test_one_row_changes_alone(box):
     assert table.item(row, TITLES.index("State")).text() == "complete"
     assert table.rowCount() == 3
     assert table.value() == "case_2"
-
-
-@pytest.mark.parametrize(
-    ("kept", "own", "expected"),
-    [((0, 100), (50, 900), True), ((0, 10), (50, 900), False), ((-5, 2000), (0, 1), True)],
-)
-def test_contrast_is_kept_where_it_shows_something(kept, own, expected):
-    assert overlap(kept, own) == expected
 
 
 def test_an_opened_project_shows_its_first_case_once(driver, tiny_project, monkeypatch):

@@ -84,6 +84,11 @@ def looks_like_ct(modality: str, array: npt.NDArray[np.generic]) -> bool:
     return bool(values.min() <= CT_AIR and values.max() >= CT_DENSEST)
 
 
+def overlap(kept: tuple[float, float], own: tuple[float, float]) -> bool:
+    """Whether an image of intensities `own` shows anything between the limits `kept`."""
+    return kept[0] < own[1] and own[0] < kept[1]
+
+
 def sampled(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     """About 64 voxels along each axis, spread over all of an array; a view."""
     return array[tuple(slice(None, None, max(1, n // 64)) for n in array.shape)]

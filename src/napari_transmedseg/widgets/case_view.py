@@ -10,7 +10,6 @@ import numpy as np
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-Limits = tuple[float, float]
 _KEPT = ("opacity", "visible", "gamma", "contour", "brush_size", "selected_label", "mode")
 
 
@@ -24,8 +23,6 @@ class _Look:
     """Shape and scale of its image: where another one agrees, the zoom fits it too."""
     center: tuple[float, ...]
     zoom: float
-    limits: Limits | None
-    """Contrast limits that a person chose; None where they are those the case opened with."""
     layers: dict[str, dict[str, Any]]
     """Attributes of each layer by what it shows."""
 
@@ -37,7 +34,6 @@ class CaseView:
         self._viewer = viewer
         self._points: dict[str, tuple[float, ...]] = {}
         self._look: _Look | None = None
-        self._opened_with: Limits | None = None
 
     def forget(self) -> None:
         """Begin anew, for another project."""
@@ -52,25 +48,22 @@ class CaseView:
         case_id
             Case on screen.
         layers
-            Its layers by what they show; `image` is the one that counts for zoom and contrast.
+            Its layers by what they show; `image` is the one that counts for the zoom.
         """
         image, camera, dims = layers["image"], self._viewer.scene.camera, self._viewer.dims
         self._points[case_id] = tuple(image.world_to_data(dims.point[-3:]))
-        limits = _pair(image.contrast_limits)
         self._look = _Look(
             order=tuple(dims.order),
             ndisplay=dims.ndisplay,
             grid=_grid(image),
             center=tuple(camera.center),
             zoom=camera.zoom,
-            limits=None if limits == self._opened_with else limits,
             layers={name: _attributes(layer) for name, layer in layers.items()},
         )
 
     def arrive(self, case_id: str, layers: dict[str, Any]) -> None:
         """Look at a case as at the one before, at the place where it was left."""
         image, look = layers["image"], self._look
-        self._opened_with = _pair(image.contrast_limits)
         if look is not None:
             self._take_look(look, layers)
         point = self._points.get(case_id)
@@ -91,17 +84,6 @@ class CaseView:
             for attribute, value in attributes.items():
                 if name in layers and getattr(layers[name], attribute) != value:
                     setattr(layers[name], attribute, value)
-        if look.limits is not None and overlap(look.limits, image.contrast_limits):
-            image.contrast_limits_range = (
-                min(look.limits[0], image.contrast_limits_range[0]),
-                max(look.limits[1], image.contrast_limits_range[1]),
-            )
-            image.contrast_limits = look.limits
-
-
-def overlap(kept: Limits, own: Limits) -> bool:
-    """Whether an image of intensities `own` shows anything between the limits `kept`."""
-    return kept[0] < own[1] and own[0] < kept[1]
 
 
 def _attributes(layer: Any) -> dict[str, Any]:
@@ -110,7 +92,3 @@ def _attributes(layer: Any) -> dict[str, Any]:
 
 def _grid(image: Any) -> tuple[Any, ...]:
     return (*image.data.shape, *np.round(image.scale, 6).tolist())
-
-
-def _pair(limits: Any) -> Limits:
-    return float(limits[0]), float(limits[1])

@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, Qt
 from qtpy.QtWidgets import QMainWindow
 
 from napari_transmedseg.imaging.orientation import orientation_in_words
-from napari_transmedseg.imaging.windows import Window, windows_for
+from napari_transmedseg.imaging.windows import Window, overlap, windows_for
 from napari_transmedseg.layer_data import METADATA_KEY
 from napari_transmedseg.layer_view import CaseView
 from napari_transmedseg.widgets.annotator import class_colors
@@ -96,12 +96,12 @@ class DisplayController(QObject):
             self._desk.session.project.classes_changed.connect(self._on_classes)
 
     def _apply_window(self, name: str) -> None:
-        """Set the limits of a window; those set by hand are those that the last case had."""
+        """Set the limits of a window; those set by hand stay where they show anything."""
         for window in self._windows:
             if window.name == name:
                 self._set_limits(window.limits(self._desk.annotator.layers.image_layer.data))
                 return
-        if self._limits_by_hand is not None:
+        if self._limits_by_hand is not None and overlap(self._limits_by_hand, self.view.limits):
             self._set_limits(self._limits_by_hand)
 
     def _set_limits(self, limits: tuple[float, float]) -> None:
