@@ -1,7 +1,7 @@
 """A viewer with the widget docked, driven by real Qt events."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +19,21 @@ from qtpy.QtWidgets import QApplication, QDialog, QWidget
 from napari_transmedseg.imaging.volume import LabelMap, Volume
 from napari_transmedseg.project.session import TRAINING_ACTIVITIES
 from napari_transmedseg.widgets.preflight_dialog import PreflightDialog
+from widgets.leaks import Leaks
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that leaves windows or threads behind fails, with a viewer or without.
+
+    Torn down after all other fixtures. A failed test's traceback holds on to its widgets.
+    """
+    before = Leaks()
+    yield
+    call = getattr(request.node, "rep_call", None)  # napari's fixtures keep it
+    if call is not None and call.passed:
+        found = before.found()
+        assert found == [], f"left behind: {', '.join(found)}"
 
 
 @pytest.fixture(autouse=True)

@@ -276,7 +276,7 @@ def test_predictions_while_training_are_logged_under_their_run(open_driver, monk
 
     monkeypatch.setattr(training, "train", train)
     driver, session = open_driver, open_driver.widget.session
-    driver.click(driver.widget.loop.train.start)
+    driver.train()
     driver.wait(lambda: driver.widget.annotator.layers.predicted_slice(4) is not None)
     driver.press(Qt.Key.Key_A)
     text = (session.project.folder / "corrections.jsonl").read_text()

@@ -24,6 +24,16 @@ def failing(error):
     raise error
 
 
+def failure_of(events, qtbot) -> TaskError:
+    """What a worker says of a task that fails, before it says that the task has ended."""
+    worker, failures = Worker(events, TrainingControl()), []
+    worker.failed.connect(failures.append)
+    with qtbot.waitSignals([worker.failed, worker.ended], order="strict"):
+        worker.start()
+    (failure,) = failures
+    return failure
+
+
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
@@ -47,19 +57,14 @@ def failing(error):
     ],
 )  # fmt: skip
 def test_whatever_is_raised_arrives_as_a_sentence(qtbot, error, sentence):
-    worker = Worker(failing(error), TrainingControl())
-    with qtbot.waitSignals([worker.failed, worker.ended], order="strict") as seen:
-        worker.start()
-    failure = seen.all_signals_and_args[0].args[0]
+    failure = failure_of(failing(error), qtbot)
     assert sentence in failure.sentence
     assert type(error).__name__ in failure.details
 
 
 def test_stop_iteration_inside_a_task_is_an_error_and_no_end(qtbot):
-    worker = Worker(failing(StopIteration("lost")), TrainingControl())
-    with qtbot.waitSignals([worker.failed, worker.ended], order="strict") as seen:
-        worker.start()
-    assert "generator raised StopIteration" in seen.all_signals_and_args[0].args[0].sentence
+    failure = failure_of(failing(StopIteration("lost")), qtbot)
+    assert "generator raised StopIteration" in failure.sentence
 
 
 def test_an_error_holds_on_to_nothing_of_its_task():

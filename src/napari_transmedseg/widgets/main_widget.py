@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
-from qtpy.QtWidgets import QApplication, QLabel, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QApplication,
+    QDockWidget,
+    QLabel,
+    QSizePolicy,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_transmedseg.widgets.cohort_controller import CohortController
 from napari_transmedseg.widgets.desk import Desk
@@ -120,9 +128,11 @@ class MainWidget(QWidget):
             self._viewer.bind_key(key, _ignoring_viewer(action), overwrite=True)
 
     def showEvent(self, a0: QShowEvent | None) -> None:
-        """Watch the window from now on: its closing saves and stops."""
+        """Watch the viewer's window from now on: its closing saves and stops."""
         super().showEvent(a0)
         window = self.window()
+        if isinstance(window, QDockWidget):  # floats; closing it only hides it, work goes on
+            window = window.parentWidget()
         if window is not None and window is not self:
             window.installEventFilter(self)
 
@@ -131,7 +141,7 @@ class MainWidget(QWidget):
 
         In between napari may ask, and the person may go on working.
         """
-        if a1 is not None and a0 is not self:  # a window that holds us, or did before we floated
+        if a1 is not None and a0 is not self:
             if a1.type() == QEvent.Type.Close:
                 self._is_window_closing = True
                 self.desk.slot(self.annotator.save)()
