@@ -149,11 +149,7 @@ class CaseController(QObject):
 
     def _remove(self, case_id: str) -> None:
         project, session = self._desk.session.require_project(), self._desk.session
-        if session.is_busy:
-            raise ProjectError(
-                f"Expected no running task while a case is removed, found the program "
-                f"{session.activity.value}; wait for its end or stop it."
-            )
+        session.require_idle("while a case is removed")
         ids = [one for one in self._desk.loop.cases.visible_ids() if one != case_id]
         following = self._case_below(case_id) or (ids[-1] if ids else "")
         is_shown = session.case_id == case_id

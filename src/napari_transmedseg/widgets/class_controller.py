@@ -7,7 +7,6 @@ from functools import partial
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.project.class_removal import Become
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.widgets.annotator import class_colors, person
@@ -88,11 +87,7 @@ class ClassController(QObject):
         )
 
     def _changeable(self) -> Project:
-        if self._desk.session.is_busy:
-            raise ProjectError(
-                "Expected no running task while a class is removed, found the program "
-                f"{self._desk.session.activity.value}; wait for its end or stop it."
-            )
+        self._desk.session.require_idle("while a class is removed")
         return self._desk.session.require_project()
 
     def _on_project(self) -> None:
