@@ -17,6 +17,7 @@ from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.schema import SCHEMA_VERSION
 
 from .conftest import CLASSES, SHAPE, paint
 
@@ -36,7 +37,7 @@ def test_project_json_holds_version_classes_cases_and_config(project: Project) -
     project.set_config(TrainingConfig(minutes=4.0, seed=3))
     content = json.loads((project.folder / "project.json").read_text())
 
-    assert content["schema_version"] == 3
+    assert content["schema_version"] == SCHEMA_VERSION
     assert [item["name"] for item in content["classes"]] == list(CLASSES)
     assert [item["image"] for item in content["cases"]] == [f"../images/{n}.nii.gz" for n in "abc"]
     assert content["config"] == {"minutes": 4.0, "seed": 3}

@@ -79,11 +79,11 @@ class ClassController(QObject):
         annotator.close_case()
         try:
             with wait_cursor():
-                backup = project.remove_class(value, become=become, who=person())
+                project.remove_class(value, become=become, who=person())
         finally:
             self._reopen()
         self._desk.session.message_changed.emit(
-            f"Removed {name}. The labels as they were are kept in {backup}."
+            f"Removed {name}. The labels as they were are among the earlier states of each case."
         )
 
     def _changeable(self) -> Project:
@@ -105,7 +105,7 @@ class ClassController(QObject):
 
 
 def _notes(project: Project, value: int) -> str:
-    told = ["The labels as they are now are kept in the folder “backups” of the project."]
+    told = ["The labels as they are now stay with each case, under “Earlier states…”."]
     later = [f"{one.name} becomes {one.value - 1}" for one in project.classes if one.value > value]
     if later:
         told.append(f"Values in masks move down: {', '.join(later[:5])}.")
