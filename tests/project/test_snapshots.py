@@ -90,8 +90,9 @@ def test_an_import_over_annotation_is_kept_however_soon_it_comes(project):
     assert_array_equal(project.annotation("a").array, before.array)
 
 
-def test_states_that_are_alike_are_kept_once(project):
+def test_states_that_are_alike_are_kept_once(project, monkeypatch):
     annotate(project, 1)
+    monkeypatch.setattr(annotated, "now", lambda: "2026-05-04T10:00:00+02:00")
     blank = LabelMap.empty(project.geometry("a"), known=True)
     for _ in range(3):
         project.import_labels("a", blank, overwrite=True)
