@@ -281,3 +281,24 @@ def test_what_could_not_be_saved_is_rescued_when_the_rest_is_damaged(
     project.restore_snapshot("a", rescue.snapshot_id)
     assert (project.annotation("a").array[5] == 3).all()
     assert project.annotation("a").array[1].any()
+
+
+def test_what_could_not_be_saved_is_part_of_the_state_before_a_restore(
+    project, always_due, monkeypatch
+):
+    annotate(project, 1)
+    annotate(project, 2)
+    labels = np.full(project.case("a").shape[1:], 3, np.uint8)
+
+    def full(*_, **__):
+        raise ProjectError("Expected to write, found a full disk; free some space.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(annotated, "write_annotation", full)
+        project.save_slices("a", {5: labels}, project.ledger("a"))
+        with pytest.raises(ProjectError, match="full disk"):
+            project.flush()
+    project.restore_snapshot("a", project.snapshots("a")[-1].snapshot_id)
+    assert not project.annotation("a").array[5].any()
+    project.restore_snapshot("a", project.snapshots("a")[0].snapshot_id)
+    assert (project.annotation("a").array[5] == 3).all()
