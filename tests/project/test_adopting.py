@@ -89,3 +89,28 @@ def test_only_volumes_of_real_numbers_are_taken(array: np.ndarray, shape: tuple 
         return
     with pytest.raises(ImageReadError, match="volume of real numbers"):
         check_array("x", array)
+
+
+def test_what_is_known_of_an_array_is_said(oblique: Geometry) -> None:
+    array = np.zeros(oblique.display_shape, np.int16)
+    placed = OpenArray(name="a", array=array, geometry=oblique)
+    assert placed.sentence() == "4×6×5 voxels of 6 × 1.5 × 1.5 mm; its place is known exactly."
+
+
+def test_numbers_beyond_any_whole_type_are_kept_as_they_are(tmp_path: Path) -> None:
+    array = np.arange(120).reshape(4, 6, 5) * 2**40
+    path = adopt(OpenArray(name="far", array=array), tmp_path, spacing=(6.0, 1.5, 1.25))
+    found = nib.load(path).get_fdata(dtype=np.float64)
+    assert found.max() == array.max()
+
+
+def test_an_image_that_is_gone_or_lies_elsewhere_does_not_stand_for_its_layer(
+    tmp_path: Path, oblique: Geometry
+) -> None:
+    file = save_nifti(tmp_path / "a.nii.gz")
+    volume = read_volume(file)
+    opened = OpenArray(name="a", array=volume.array, geometry=volume.geometry, source=file)
+    file.unlink()
+    made = adopt(opened, tmp_path / "project")
+    assert made.parent == tmp_path / "project" / "images"
+    np.testing.assert_array_equal(read_volume(made).array, volume.array)

@@ -1,5 +1,6 @@
 """A write that was cut off anywhere leaves the state before it or the one after it."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from napari_transmedseg.project import annotation
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
 
-from .conftest import paint
+from .conftest import assert_is_one_sentence, paint
 
 STEPS = ("autosave", "a.nii.gz", "a.ledger.json", "a.known.nii.gz", "end")
 
@@ -126,3 +127,73 @@ def test_the_copy_of_a_damaged_project_file_is_taken(project):
         assert again.annotation("a").array[1].any()
     assert file.read_bytes() == good
     assert (project.folder / "project.damaged.json").read_bytes() == good[: len(good) // 2]
+
+
+def test_of_two_descriptions_the_project_s_own_counts_and_the_other_is_kept(project):
+    project.close()
+    own, copy = project.folder / "project.json", project.folder / "project.backup.json"
+    other = copy.read_bytes().replace(b'"RV"', b'"right"')
+    copy.write_bytes(other)
+    with Project.open(project.folder) as again:
+        (notice,) = again.notices
+        assert again.class_names[1] == "RV"
+    assert "the copy is kept as project.previous.json" in notice
+    assert (project.folder / "project.previous.json").read_bytes() == other
+    assert own.read_bytes() == copy.read_bytes()
+
+
+def test_a_damaged_copy_is_made_anew(project):
+    project.close()
+    (project.folder / "project.backup.json").write_text("damaged")
+    with Project.open(project.folder) as again:
+        assert again.notices == ()
+    own, copy = (project.folder / f"project{part}.json" for part in ("", ".backup"))
+    assert own.read_bytes() == copy.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        pytest.param({"slice_axis": 2}, "slices along axis 2 instead of 0", id="other plane"),
+        pytest.param({"num_slices": 9}, "9 slices instead of 6", id="other slices"),
+        pytest.param({"checksum": 1}, "a wrong checksum", id="flipped bit"),
+        pytest.param({"slices": [{"index": 6, "state": "empty"}]}, "checksum", id="row changed"),
+    ],
+)
+def test_a_ledger_that_does_not_fit_is_named(project, change, words):
+    project.save_annotation("a", paint(project, "a", 1))
+    file = project.folder / "annotations" / "a.ledger.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(ProjectError, match=words) as caught:
+        project.annotation("a")
+    assert_is_one_sentence(caught.value)
+
+
+def test_a_ledger_that_a_person_changed_counts_without_its_checksum(project):
+    project.save_annotation("a", paint(project, "a", 1))
+    project.close()
+    file = project.folder / "annotations" / "a.ledger.json"
+    content = json.loads(file.read_text())
+    content["slices"] = [{"index": 1, "state": "annotated"}, {"index": 3, "state": "empty"}]
+    del content["checksum"]
+    file.write_text(json.dumps(content))
+    with Project.open(project.folder) as again:
+        assert again.ledger("a").labeled_indices() == [1, 3]
+        file.write_text(json.dumps({**content, "slices": [{"index": 6, "state": "empty"}]}))
+    with Project.open(project.folder) as again, pytest.raises(ProjectError, match="slice 6 of 6"):
+        again.annotation("a")
+
+
+def test_labels_that_change_again_and_again_are_told(project, monkeypatch):
+    project.save_annotation("a", paint(project, "a", 1))
+    file = project.folder / "annotations" / "a.ledger.json"
+    read = annotation._read
+
+    def disturbed(*arguments):
+        file.write_bytes(file.read_bytes() + b" ")
+        return read(*arguments)
+
+    monkeypatch.setattr(annotation, "_read", disturbed)
+    with pytest.raises(ProjectError, match="changes it again and again") as caught:
+        project.annotation("a")
+    assert_is_one_sentence(caught.value)

@@ -9,6 +9,7 @@ from napari_transmedseg.project.annotating import (
     EditHistory,
     Gap,
     SliceEdit,
+    accepted_labels,
     filled_labels,
     gap_around,
     gaps,
@@ -16,6 +17,7 @@ from napari_transmedseg.project.annotating import (
     labels_with_class,
     labels_with_object,
     require_rejectable,
+    state_after_painting,
 )
 from napari_transmedseg.project.filling import fill_between
 from napari_transmedseg.project.ledger import Ledger, SliceState
@@ -170,3 +172,40 @@ def test_only_the_latest_commands_are_kept() -> None:
         before = edit.labels_after
     assert history.states_for(0, np.zeros_like(before), [OPEN]) == {}
     assert history.states_for(0, square(2, 0, 4), [OPEN]) == {0: OPEN}
+
+
+@pytest.mark.parametrize(
+    ("before", "painted", "after"),
+    [
+        pytest.param("empty", True, "annotated", id="paint in an empty slice"),
+        pytest.param("empty", False, "empty", id="empty stays"),
+        pytest.param("accepted", True, "accepted", id="known stays"),
+        pytest.param("annotated", False, "annotated", id="known stays without paint"),
+        pytest.param("unseen", True, "in progress", id="begun"),
+        pytest.param("suggested", True, "in progress", id="suggestion taken up"),
+        pytest.param("rejected", False, "rejected", id="nothing painted"),
+        pytest.param("in progress", False, "unseen", id="all erased"),
+    ],
+)
+def test_painting_moves_the_state(before: str, painted: bool, after: str) -> None:
+    state = state_after_painting(SliceState(before), has_painted_voxels=painted)
+    assert state is SliceState(after)
+
+
+def test_an_accepted_prediction_comes_in_under_the_paint() -> None:
+    labels = accepted_labels(PAINTED, PREDICTED, OPEN)
+    assert_array_equal(labels, np.where(PAINTED > 0, PAINTED, PREDICTED))
+    with pytest.raises(ProjectError, match="un-annotate it first"):
+        accepted_labels(PAINTED, PREDICTED, SliceState.ANNOTATED)
+
+
+def test_a_state_of_its_own_for_what_was_there_before_comes_back_with_undo() -> None:
+    before, after = square(1, 1, 3), square(1, 1, 5)
+    history = EditHistory()
+    history.add({2: SliceEdit(before, after, OPEN, SliceState.ANNOTATED)})
+    history.restate(2, before, SliceState.EMPTY)
+    assert history.states_for(2, before, [OPEN] * 4) == {2: SliceState.EMPTY}
+    history.restate(2, after, SliceState.ACCEPTED)
+    assert history.states_for(2, after, [OPEN] * 4) == {2: SliceState.ACCEPTED}
+    history.clear()
+    assert history.states_for(2, before, [OPEN] * 4) == {}

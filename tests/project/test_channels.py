@@ -30,6 +30,7 @@ from napari_transmedseg.project.export import ExportOptions, export
 from napari_transmedseg.project.image_sources import ImageSource
 from napari_transmedseg.project.import_options import ImportOptions
 from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.schema import SCHEMA_VERSION
 from napari_transmedseg.project.status import project_status
 from napari_transmedseg.project.training import predict, train
 
@@ -410,7 +411,7 @@ def test_a_project_of_the_second_version_opens(tmp_path: Path) -> None:
         assert (project.channel_names, project.config.seed) == ((), 3)
         assert project.volume("a").channels[0].shape == SHAPE_IPL
         project.set_domain("a", "other")
-    assert json.loads(file.read_text())["schema_version"] == 3
+    assert json.loads(file.read_text())["schema_version"] == SCHEMA_VERSION
 
 
 @pytest.fixture

@@ -5,16 +5,18 @@ import pytest
 
 from napari_transmedseg.engine.metrics import dice
 from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.project import corrections
 from napari_transmedseg.project.active_time import ActiveTime
 from napari_transmedseg.project.corrections import (
     Correction,
+    CorrectionFile,
     CorrectionLog,
-    append_correction,
-    read_corrections,
     slice_dice,
 )
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.status import project_status
+
+from .conftest import assert_is_one_sentence
 
 WHEN = "2026-05-04T10:00:00+02:00"
 
@@ -27,11 +29,12 @@ def entry(index: int, value: float | None = 0.5, reason="accepted", **facts) -> 
 
 def test_entries_come_back_in_order(tmp_path) -> None:
     path = tmp_path / "corrections.jsonl"
+    file = CorrectionFile(path)
     entries = [entry(3, 0.25, who="anna"), entry(4, None)]
     for one in entries:
-        append_correction(path, one)
-    assert list(read_corrections(path)) == entries
-    assert read_corrections(path).notice == ""
+        file.add(one)
+    assert list(file.read()) == list(CorrectionFile(path).read()) == entries
+    assert file.read().notice == ""
 
 
 @pytest.mark.parametrize(
@@ -54,19 +57,61 @@ def test_entries_come_back_in_order(tmp_path) -> None:
 )
 def test_damaged_lines_are_left_out_and_said_so(tmp_path, line: bytes, damaged: int) -> None:
     path = tmp_path / "corrections.jsonl"
-    append_correction(path, entry(1))
-    with path.open("ab") as file:
-        file.write(line)
-    append_correction(path, entry(2))
-    log = read_corrections(path)
+    file = CorrectionFile(path)
+    file.add(entry(1))
+    with path.open("ab") as stream:
+        stream.write(line)
+    file.add(entry(2))
+    log = file.read()
     assert [one.slice_index for one in log] == [1, 2]
     assert log.num_damaged == damaged
     assert ("could not be read" in log.notice) == bool(damaged)
 
 
-def test_a_log_that_cannot_be_written_is_explained(tmp_path) -> None:
-    with pytest.raises(ProjectError, match="Your labels are not affected"):
-        append_correction(tmp_path / "missing" / "corrections.jsonl", entry(1))
+def test_what_was_read_once_is_not_read_again(tmp_path, monkeypatch) -> None:
+    """A line that is being written by another program counts when it is whole."""
+    file = CorrectionFile(tmp_path / "corrections.jsonl")
+    for index in range(3):
+        file.add(entry(index))
+    assert len(file.read()) == 3
+    parsed = []
+    parse = corrections._entry_of
+    monkeypatch.setattr(corrections, "_entry_of", lambda line: parsed.append(line) or parse(line))
+    file.add(entry(3))
+    assert [one.slice_index for one in file.read()] == [0, 1, 2, 3]
+    assert len(parsed) == 1
+    line = entry(4).model_dump_json().encode() + b"\n"
+    with (tmp_path / "corrections.jsonl").open("ab", buffering=0) as stream:
+        stream.write(line[:50])
+        assert (len(file.read()), file.read().num_damaged) == (4, 1)
+        stream.write(line[50:])
+    assert (len(file.read()), file.read().num_damaged) == (5, 0)
+    assert [one.slice_index for one in CorrectionFile(tmp_path / "corrections.jsonl").read()] == [
+        *range(5)
+    ]
+
+
+def test_a_log_that_another_took_the_place_of_is_read_anew(tmp_path) -> None:
+    path = tmp_path / "corrections.jsonl"
+    file = CorrectionFile(path)
+    file.add(entry(1))
+    file.add(entry(2))
+    assert len(file.read()) == 2
+    path.write_text(entry(7).model_dump_json() + "\n")
+    assert [one.slice_index for one in file.read()] == [7]
+    path.unlink()
+    assert len(file.read()) == 0
+
+
+def test_a_log_that_cannot_be_written_or_read_is_explained(tmp_path) -> None:
+    file = CorrectionFile(tmp_path / "missing" / "corrections.jsonl")
+    with pytest.raises(ProjectError, match="Your labels are not affected") as caught:
+        file.add(entry(1))
+    assert_is_one_sentence(caught.value)
+    (tmp_path / "corrections.jsonl").mkdir()
+    with pytest.raises(ProjectError, match="ask for access") as caught:
+        CorrectionFile(tmp_path / "corrections.jsonl").read()
+    assert_is_one_sentence(caught.value)
 
 
 def test_the_last_word_on_a_slice_counts_and_withdrawn_ones_do_not() -> None:

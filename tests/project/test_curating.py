@@ -2,20 +2,21 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from napari_transmedseg.engine.config import TrainingConfig
-from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.errors import ConfigError, ProjectError
 from napari_transmedseg.imaging.volume import LabelMap
-from napari_transmedseg.project import replacing
+from napari_transmedseg.project import replacing, snapshots
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.schema import BACKUP_FILE
 from napari_transmedseg.project.training import check_model_fits
+
+from .conftest import assert_is_one_sentence, paint
 
 A, E, P, U = (
     SliceState.ANNOTATED, SliceState.EMPTY, SliceState.IN_PROGRESS, SliceState.UNSEEN
@@ -76,14 +77,79 @@ def test_entries_of_other_slices_keep_who_and_when(painted: Project) -> None:
     assert [i for i in range(6) if before[i] != after[i]] == []
 
 
-def test_the_state_before_is_kept(painted: Project) -> None:
-    before = painted.annotation("a").array.copy()
-    backup = painted.remove_class(2)
+def test_the_state_before_can_be_brought_back_with_its_class(painted: Project) -> None:
+    before, states = painted.annotation("a").array.copy(), painted.ledger("a").states
+    painted.recolor_class(2, "#123456")
+    painted.remove_class(2)
     painted.close()
-    shutil.copytree(backup, painted.folder, dirs_exist_ok=True)
     with Project.open(painted.folder) as again:
-        np.testing.assert_array_equal(again.annotation("a").array, before)
-        assert again.ledger("a").states == [A, A, P, P, E, U]
+        kept = again.snapshots("a")[0]
+        assert kept.reason == "before the class 'myocardium' was removed"
+        assert again.restore_snapshot("a", kept.snapshot_id) == ("myocardium",)
+        assert again.class_names == {1: "RV", 2: "LV", 3: "myocardium"}
+        assert again.classes[2].color == "#123456"
+        expected = np.array([0, 1, 3, 2], np.uint8)[before]
+        np.testing.assert_array_equal(again.annotation("a").array, expected)
+        assert again.ledger("a").states == states == [A, A, P, P, E, U]
+        assert again.restore_snapshot("a") == ()
+
+
+def test_the_state_before_stays_however_much_is_done_since(
+    painted: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "INTERVAL_S", 0.0)
+    painted.remove_class(2)
+    kept = painted.snapshots("a")[0]
+    for turn in range(snapshots.MAX_COUNT + 3):
+        painted.save_annotation("a", paint(painted, "a", turn % 5, value=1 + turn % 2))
+    assert len(painted.snapshots("a")) == snapshots.MAX_COUNT + 1
+    assert kept.snapshot_id in [one.snapshot_id for one in painted.snapshots("a")]
+
+
+def test_cases_that_a_removal_does_not_change_get_no_snapshot(painted: Project) -> None:
+    painted.save_annotation("c", paint(painted, "c", 1))
+    painted.remove_class(3)
+    taken = {case_id: [one.reason for one in painted.snapshots(case_id)] for case_id in "abc"}
+    assert "removed" not in " ".join(taken["c"])
+    assert taken["a"][0] == taken["b"][0] == "before the class 'LV' was removed"
+
+
+def test_without_room_for_the_state_before_nothing_is_removed(
+    painted: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = painted.annotation("b").array.copy()
+
+    def full(path: Path, _: bytes) -> None:
+        raise ProjectError(f"Expected to write {path}, found a full disk; free some space.")
+
+    monkeypatch.setattr(snapshots, "write_bytes", full)
+    with pytest.raises(ProjectError, match="full disk"):
+        painted.remove_class(2)
+    assert [one.name for one in painted.classes] == ["RV", "myocardium", "LV"]
+    np.testing.assert_array_equal(painted.annotation("b").array, before)
+    assert not list(painted.folder.glob(".change*"))
+
+
+def test_a_class_in_the_place_of_a_removed_one_is_not_taken_for_it(painted: Project) -> None:
+    """Nor is one that was renamed since; what tells them is their history, not their names."""
+    before = painted.annotation("b").array.copy()
+    painted.rename_class(1, "right ventricle")
+    painted.remove_class(3)
+    painted.rename_class(2, "muscle")
+    painted.add_class("scar")
+    assert painted.restore_snapshot("b") == ("LV",)
+    names = ["right ventricle", "muscle", "scar", "LV"]
+    assert list(painted.class_names.values()) == names
+    np.testing.assert_array_equal(painted.annotation("b").array, np.where(before == 3, 4, 0))
+
+
+def test_the_state_of_a_case_that_is_not_in_the_project_is_kept_too(painted: Project) -> None:
+    image, before = painted.image_path("b"), painted.annotation("b").array.copy()
+    painted.remove_case("b")
+    painted.remove_class(3)
+    painted.add_images([image])
+    painted.restore_snapshot("b")
+    np.testing.assert_array_equal(painted.annotation("b").array, before)
 
 
 @pytest.mark.parametrize("fail_at", [1, 5, 8, 9, 12, 15])
@@ -164,3 +230,51 @@ def test_an_order_of_other_classes_is_damaged(project: Project) -> None:
         (project.folder / name).write_text(damaged)
     with pytest.raises(ProjectError, match="damaged"):
         Project.open(project.folder)
+
+
+def test_a_class_without_voxels_says_so(project: Project) -> None:
+    assert project.class_usage(1).sentence() == "No voxel has this class."
+
+
+def test_voxels_become_nothing_unheard_of(painted: Project) -> None:
+    with pytest.raises(ConfigError, match="'other'") as caught:
+        painted.remove_class(2, become="other")  # type: ignore[arg-type]
+    assert_is_one_sentence(caught.value)
+    assert len(painted.classes) == 3
+
+
+def test_a_change_that_was_only_begun_is_forgotten(painted: Project) -> None:
+    painted.close()
+    stage = painted.folder / replacing.STAGED
+    (stage / "annotations").mkdir(parents=True)
+    (stage / "project.json").write_text("half")
+    with Project.open(painted.folder) as again:
+        assert len(again.classes) == 3
+    assert not stage.exists()
+
+
+def test_a_drive_that_goes_while_files_are_replaced_is_told(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ProjectError, match="then open the project again") as caught,
+        replacing.replacing(tmp_path),
+    ):
+        raise OSError("gone")
+    assert_is_one_sentence(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_cannot_be_read_stays_as_it_is(painted: Project) -> None:
+    run = painted.new_run(TrainingConfig())
+    (run.folder / "config.json").write_text("damaged")
+    painted.remove_class(2)
+    assert (run.folder / "config.json").read_text() == "damaged"
+    assert len(painted.classes) == 2
+
+
+def test_damaged_labels_of_a_case_that_was_taken_out_stop_no_removal(painted: Project) -> None:
+    file = painted.folder / "annotations" / "b.nii.gz"
+    painted.remove_case("b")
+    file.write_bytes(b"damaged")
+    painted.remove_class(2)
+    assert file.read_bytes() == b"damaged"
+    assert painted.annotation("a").array.max() == 2

@@ -162,3 +162,26 @@ def test_json_form_holds_no_nan(tmp_path):
     table = evaluate(first, first)
     text = json.dumps(table.as_dict(), allow_nan=False)
     assert json.loads(text)["means"]["all"] == {"cases": 1, "dice": {"class 2": 1.0}, "mean": 1.0}
+
+
+def test_a_known_mask_of_another_size_is_refused(tmp_path):
+    save_classes(tmp_path / "out/case_1.nii.gz", disc_classes())
+    other = Geometry.from_spacing((4, 5, 6), (1.5, 1.5, 6.0), orientation="LPS")
+    known = np.ones(other.display_shape, np.uint8)
+    save_classes(tmp_path / "out/case_1.known.nii.gz", known, other)
+    save_classes(tmp_path / "ref/case_1.nii.gz", disc_classes())
+    with pytest.raises(GeometryError, match="found another shape; remove it or write it anew"):
+        evaluate(tmp_path / "out", tmp_path / "ref")
+
+
+def test_a_case_that_is_none_of_the_projects_counts_whole(tmp_path):
+    project, labels = make_project(tmp_path, 2)
+    annotate_from_labels(project, labels, case_ids=["case_1"], slices_per_case=3)
+    for name in ("case_1", "stranger"):
+        save_classes(tmp_path / f"out/{name}.nii.gz", disc_classes())
+        save_classes(tmp_path / f"ref/{name}.nii.gz", disc_classes())
+    with project:
+        table = evaluate(tmp_path / "out", tmp_path / "ref", only_unannotated=project)
+    counted = {case.case_id: case.num_voxels for case in table.cases}
+    assert counted["stranger"] == np.prod(SHAPE_IPL)
+    assert counted["case_1"] < counted["stranger"]

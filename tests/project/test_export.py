@@ -2,15 +2,18 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+from dicom_files import write_series
 from numpy.testing import assert_allclose, assert_array_equal
 
 from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.errors import ConfigError, ProjectError
+from napari_transmedseg.imaging.alignment import onto_same_grid
 from napari_transmedseg.imaging.io import read_labels, write_labels
 from napari_transmedseg.imaging.label_tables import read_label_table
 from napari_transmedseg.imaging.volume import LabelMap
@@ -18,7 +21,7 @@ from napari_transmedseg.project.export import ExportOptions, export
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
 
-from .conftest import paint
+from .conftest import CLASSES, paint
 
 
 def predict_all(project: Project, value: int = 3) -> str:
@@ -322,3 +325,19 @@ def test_summaries_of_others_are_never_overwritten(annotated: Project, tmp_path:
 def test_what_no_export_knows_is_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="choose one"):
         ExportOptions(**wrong)
+
+
+def test_dicom_seg_lies_on_its_series(tmp_path: Path) -> None:
+    """One file with all classes, or one per class that has voxels."""
+    write_series(tmp_path / "ct", (0.0, 2.0, 4.0, 6.0), shape=(16, 12))
+    with Project.create(tmp_path / "study", images=[tmp_path / "ct"], classes=CLASSES) as project:
+        project.save_annotation("ct", paint(project, "ct", 1, value=2))
+        project.set_slice_states("ct", range(4), SliceState.ANNOTATED)
+        options = ExportOptions(file_format="dicom-seg", reviewed_only=True)
+        (case,) = export(project, tmp_path / "all", options)
+        written = read_labels(case.path)  # only slices with labels, as is usual in DICOM SEG
+        found = onto_same_grid(written, project.geometry("ct"), "mask", "ct", sparse=True)
+        assert_array_equal(found.array > 0, project.annotation("ct").array == 2)
+        (case,) = export(project, tmp_path / "each", replace(options, per_class=True))
+        assert [name for name in case.files if name.endswith(".dcm")] == ["ct_myocardium.dcm"]
+        assert read_labels(tmp_path / "each" / "ct_myocardium.dcm").names == {1: "myocardium"}

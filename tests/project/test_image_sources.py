@@ -15,6 +15,7 @@ from napari_transmedseg.imaging.io import read_labels, write_labels
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project.import_options import ImportOptions, parse_frame
 from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.schema import SCHEMA_VERSION
 
 HEIGHTS = (0.0, 2.0, 4.0, 6.0)
 
@@ -163,7 +164,7 @@ def test_projects_of_the_first_version_open(tmp_path: Path) -> None:
     file.write_text(json.dumps(content))
     with Project.open(tmp_path / "project") as project:
         project.set_domain("a", "site")
-    assert json.loads(file.read_text())["schema_version"] == 3
+    assert json.loads(file.read_text())["schema_version"] == SCHEMA_VERSION
 
 
 @pytest.mark.parametrize(("text", "frame"), [(None, None), ("all", "all"), ("3", 3)])

@@ -1,9 +1,12 @@
 """Logs say what happened to a run and a program, and nothing about a person."""
 
 import logging
+import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cohorts import made_up_events
@@ -179,3 +182,29 @@ def test_diagnostics_hold_versions_machine_and_logs_but_nobody(
 def test_diagnostics_without_any_log_say_so() -> None:
     text = diagnostics_text()
     assert text.split("## Application log\n")[1].startswith("(empty)")
+
+
+def test_diagnostics_name_accelerators_and_do_without_what_the_system_does_not_tell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unknown(name: str) -> int:
+        raise ValueError(name)
+
+    cuda = SimpleNamespace(
+        device_count=lambda: 1,
+        get_device_name=lambda index: f"GPU {index}",
+        get_device_properties=lambda index: SimpleNamespace(total_memory=8 * 2**30),
+        memory_allocated=lambda index: 3 * 2**20,
+    )
+    mps = SimpleNamespace(mps=SimpleNamespace(is_available=lambda: True))
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda, backends=mps))
+    monkeypatch.setattr(os, "sysconf", unknown, raising=False)
+    lines = diagnostics_text().splitlines()
+    assert "accelerators: GPU 0 (8.0 GiB, 3 MiB in use), MPS" in lines
+    assert "memory: unknown" in lines
+
+
+def test_diagnostics_load_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    assert "accelerators: none, or not asked for yet" in diagnostics_text().splitlines()
+    assert "torch" not in sys.modules

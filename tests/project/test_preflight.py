@@ -9,6 +9,9 @@ from scripted_training import scripted_training
 from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.engine.events import StepReport, TrainingStarted
+from napari_transmedseg.engine.plan import TrainingPlan, plan_training
+from napari_transmedseg.project import expected_cost
+from napari_transmedseg.project.expected_cost import device_in_words, memory_of, time_of
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.preflight import OpenSlice, preflight
 from napari_transmedseg.project.project import Project
@@ -119,3 +122,52 @@ def test_reads_a_project_that_another_one_writes(annotated: Project):
     with Project.open(annotated.folder, read_only=True) as reader:
         found = preflight(reader, STEPS)
     assert found == preflight(annotated, STEPS)
+
+
+@pytest.fixture
+def plan(annotated: Project) -> TrainingPlan:
+    cases = annotated.training_cases()
+    names = list(annotated.class_names.values())
+    return plan_training(STEPS, cases, names, annotated.slice_axis)
+
+
+def test_where_nothing_was_measured_the_first_steps_tell(plan: TrainingPlan):
+    on_gpu = replace(plan, device="cuda:0")
+    assert device_in_words(on_gpu) == "It trains on the GPU (cuda:0)."
+    assert time_of(on_gpu, STEPS, ()) == (
+        "It takes 50 steps; the first ones will tell how long a step takes."
+    )
+
+
+def test_runs_of_another_kind_or_unreadable_say_nothing_about_time(
+    annotated: Project, plan: TrainingPlan
+):
+    """Another device, another network, no step of the longest phase, damaged rows."""
+    expected = time_of(plan, STEPS, ())
+    events = [
+        event
+        for event in scripted_training(TrainingControl(), steps=5, step_s=0.001)
+        if isinstance(event, TrainingStarted | StepReport)
+    ]
+    started, last = events[0], replace(events[-1], steps_per_second=0.25)
+    assert isinstance(started, TrainingStarted)
+    for first in (
+        replace(started, network="unet 2-D", device="cuda"),
+        replace(started, network="vnet 3-D"),
+    ):
+        list(annotated.new_run(STEPS).record([first, last]))
+    list(annotated.new_run(STEPS).record([replace(started, network="unet 2-D")]))
+    (annotated.new_run(STEPS).folder / "metrics.jsonl").mkdir()
+    assert time_of(plan, STEPS, annotated.runs) == expected
+
+
+def test_too_little_memory_is_said_with_a_way_out(
+    plan: TrainingPlan, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(expected_cost, "free_memory_bytes", lambda device: 2**20)
+    fact, advice = memory_of(plan, 18)
+    assert "0.0 are free" in fact
+    assert advice == [
+        "The memory may not suffice; close other programs, or choose the CPU or the U-Net under "
+        "'Advanced settings'."
+    ]

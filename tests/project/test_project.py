@@ -13,12 +13,15 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.project import project as project_module
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.schema import SCHEMA_VERSION
 
-from .conftest import CLASSES, SHAPE, paint
+from .conftest import CLASSES, SHAPE, assert_is_one_sentence, paint
 
 
 def test_a_new_project_knows_its_cohort_and_nothing_is_annotated(project: Project) -> None:
@@ -36,7 +39,7 @@ def test_project_json_holds_version_classes_cases_and_config(project: Project) -
     project.set_config(TrainingConfig(minutes=4.0, seed=3))
     content = json.loads((project.folder / "project.json").read_text())
 
-    assert content["schema_version"] == 3
+    assert content["schema_version"] == SCHEMA_VERSION
     assert [item["name"] for item in content["classes"]] == list(CLASSES)
     assert [item["image"] for item in content["cases"]] == [f"../images/{n}.nii.gz" for n in "abc"]
     assert content["config"] == {"minutes": 4.0, "seed": 3}
@@ -311,3 +314,27 @@ def test_a_case_is_found_again_after_relinking(
 
     assert project.volume("a").name == "a"
     assert project.annotation("a").array.any()
+
+
+def test_a_project_that_cannot_be_written_leaves_no_lock(tmp_path, images, monkeypatch):
+    def full(*_: object) -> None:
+        raise ProjectError("Expected to write, found a full disk; free some space.")
+
+    monkeypatch.setattr(project_module, "save_project_file", full)
+    with pytest.raises(ProjectError, match="full disk"):
+        Project.create(tmp_path / "study", images=images, classes=CLASSES)
+    assert list((tmp_path / "study").iterdir()) == []
+    monkeypatch.undo()
+    Project.create(tmp_path / "study", images=images, classes=CLASSES).close()
+
+
+def test_settings_of_another_version_are_named(project):
+    project.close()
+    file = project.folder / "project.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"config": {"unheard_of": 1}}))
+    with (
+        Project.open(project.folder) as again,
+        pytest.raises(ProjectError, match="choose settings anew") as caught,
+    ):
+        _ = again.config
+    assert_is_one_sentence(caught.value)

@@ -80,3 +80,23 @@ def test_rows_that_a_full_disk_refuses_are_written_when_there_is_space(tmp_path:
 def test_a_place_that_cannot_be_written_is_told_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="Expected to write .* found .*; free some space"):
         Rows(tmp_path / "nowhere" / "rows.jsonl")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits on the size of files")
+def test_whoever_must_know_is_told_that_a_row_still_waits(tmp_path: Path) -> None:
+    import resource
+
+    path = tmp_path / "rows.jsonl"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Rows(path) as rows:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5, before[1]))
+        try:
+            rows.add({"a": 1})
+            with pytest.raises(
+                ProjectError, match="Expected to write .* found .*; free some space"
+            ):
+                rows.sync()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        rows.sync()
+    assert path.read_bytes() == b'{"a": 1}\n'

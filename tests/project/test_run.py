@@ -17,10 +17,13 @@ from napari_transmedseg.engine.events import (
     TrainingFinished,
 )
 from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.project import runs
 from napari_transmedseg.project.continuing import Continuation, continuation_of
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.run import Run, event_as_dict
 from napari_transmedseg.project.status import project_status
+
+from .conftest import assert_is_one_sentence
 
 FINISHED = TrainingFinished(
     step=9, reason="budget", elapsed_s=1.5, self_training_steps=3, sentence="Done."
@@ -197,3 +200,37 @@ def test_metrics_that_cannot_be_read_are_named(run: Run) -> None:
     (run.folder / "metrics.jsonl").mkdir()
     with pytest.raises(ProjectError, match="ask for access"):
         run.metrics()
+
+
+def test_a_run_whose_settings_are_damaged_is_neither_discarded_nor_outdated(
+    project: Project, run: Run
+) -> None:
+    """Whoever uses it is told; the list of runs goes on."""
+    (run.folder / "config.json").write_text("damaged")
+    assert not run.is_discarded
+    assert run.outdated == ""
+    assert project_status(project)["runs"][0]["method"] == "settings damaged"
+
+
+def test_a_run_that_cannot_be_made_or_deleted_is_told(
+    project: Project, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.discard_run(run.run_id)
+
+    def in_use(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(runs.shutil, "rmtree", in_use)
+    with pytest.raises(ProjectError, match="permission denied.*close programs") as deleted:
+        project.delete_run(run.run_id)
+    assert_is_one_sentence(deleted.value)
+    file = project.folder / "file"
+    file.touch()
+    with pytest.raises(ProjectError, match="Expected to make the run folder") as made:
+        Run.create(file / "run-002", TrainingConfig(), {})
+    assert_is_one_sentence(made.value)
+
+
+def test_numbers_of_numpy_and_paths_are_plain_in_json(run: Run) -> None:
+    run.write_details({"a": np.float32(0.5), "b": np.float64("nan"), "c": Path("x") / "y"})
+    assert run.details() == {"a": 0.5, "b": None, "c": "x/y"}

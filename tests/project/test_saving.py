@@ -148,3 +148,29 @@ def test_images_can_be_read_by_several_threads_at_once(project):
     with ThreadPoolExecutor(4) as pool:
         volumes = list(pool.map(project.volume, ids))
     assert [volume.name for volume in volumes] == ids
+
+
+def test_what_changed_before_and_during_a_failed_write_is_written_together(project, monkeypatch):
+    begun, opened, failed = threading.Event(), threading.Event(), []
+    write = annotated.write_annotation
+
+    def fails_once(*args, **kwargs):
+        begun.set()
+        assert opened.wait(10)
+        if not failed:
+            failed.append(True)
+            raise OSError("the drive was gone for a moment")
+        write(*args, **kwargs)
+
+    monkeypatch.setattr(annotated, "write_annotation", fails_once)
+    save(project, 1, 1)
+    assert begun.wait(10)
+    save(project, 2, 2)
+    opened.set()
+    project.flush()
+    assert "gone for a moment" in str(project.take_save_error())
+    project.close()
+    with Project.open(project.folder) as again:
+        array = again.annotation("a").array
+        assert_array_equal(array[1], a_slice(again, 1))
+        assert_array_equal(array[2], a_slice(again, 2))

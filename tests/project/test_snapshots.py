@@ -1,5 +1,8 @@
 """The last states of a case's annotation can be brought back, and nothing goes on the way."""
 
+import json
+import struct
+import zlib
 from itertools import pairwise
 
 import numpy as np
@@ -8,10 +11,11 @@ from numpy.testing import assert_array_equal
 
 from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.project import annotated
 from napari_transmedseg.project import snapshots as snapshots_module
 from napari_transmedseg.project.ledger import Ledger, LedgerEntry, SliceState
 from napari_transmedseg.project.project import Project
-from napari_transmedseg.project.restoring import merged_ledger, with_classes
+from napari_transmedseg.project.restoring import merged_ledger
 from napari_transmedseg.project.slice_file import StoredSlices, encode_slices, read_slices
 from napari_transmedseg.project.snapshots import MAX_BYTES, MAX_COUNT, surplus
 
@@ -86,8 +90,9 @@ def test_an_import_over_annotation_is_kept_however_soon_it_comes(project):
     assert_array_equal(project.annotation("a").array, before.array)
 
 
-def test_states_that_are_alike_are_kept_once(project):
+def test_states_that_are_alike_are_kept_once(project, monkeypatch):
     annotate(project, 1)
+    monkeypatch.setattr(annotated, "now", lambda: "2026-05-04T10:00:00+02:00")
     blank = LabelMap.empty(project.geometry("a"), known=True)
     for _ in range(3):
         project.import_labels("a", blank, overwrite=True)
@@ -169,17 +174,6 @@ def test_snapshots_stay_small(sizes, gone):
     assert surplus([float(n) for n in reversed(range(len(sizes)))], sizes) == gone
 
 
-def test_classes_keep_their_names_when_values_moved():
-    plane = np.array([[0, 1], [2, 3]], np.uint8)
-    stored = StoredSlices({0: plane}, Ledger.untouched(1), True, "", class_names=("A", "B", "C"))
-    moved = with_classes(stored, ["C", "A", "B"], "a").slices[0]
-    assert_array_equal(moved, [[0, 2], [3, 1]])
-    renamed = with_classes(stored, ["A", "new name", "C", "D"], "a").slices[0]
-    assert_array_equal(renamed, plane)
-    with pytest.raises(ProjectError, match="add the classes that were removed"):
-        with_classes(stored, ["A", "C"], "a")
-
-
 def test_rescued_states_win_where_listed_or_later():
     def ledger(*entries: tuple[str, str]) -> Ledger:
         return Ledger(tuple(LedgerEntry(SliceState(state), "", when) for state, when in entries))
@@ -212,3 +206,99 @@ def test_slices_survive_a_round_trip_and_no_damage_goes_unseen(tmp_path, rng):
         path.write_bytes(content[:length])
         with pytest.raises(ProjectError, match=r"x\.slices"):
             read_slices(path)
+
+
+def edited_header(path, **changes) -> None:
+    """Change what a file says about itself, checksum of the header included."""
+    content = path.read_bytes()
+    magic, length, _ = struct.unpack("<4sII", content[:12])
+    text = json.dumps(json.loads(content[12 : 12 + length]) | changes).encode()
+    prefix = struct.pack("<4sII", magic, len(text), zlib.crc32(text))
+    path.write_bytes(prefix + text + content[12 + length :])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({"shape": [2**20, 2**20]}, "absurd sizes", id="absurd plane"),
+        pytest.param({"num_slices": 2**20}, "absurd sizes", id="absurd count"),
+        pytest.param({"indices": [9]}, "slices that do not exist", id="slice outside"),
+        pytest.param({"indices": [1, 1]}, "slices that do not exist", id="slice twice"),
+        pytest.param({"shape": [2, 2]}, "slices of another size", id="smaller than packed"),
+        pytest.param({"shape": [200, 200]}, "slices of another size", id="larger than packed"),
+        pytest.param({"num_removed": "many"}, "many", id="no number"),
+    ],
+)
+def test_a_file_that_contradicts_itself_is_damaged(tmp_path, changes, words):
+    path = tmp_path / "0001.slices"
+    plane = np.ones((4, 5), np.uint8)
+    path.write_bytes(encode_slices(StoredSlices({1: plane}, Ledger.untouched(3), True, "")))
+    assert_array_equal(read_slices(path).slices[1], plane)
+    edited_header(path, **changes)
+    with pytest.raises(ProjectError, match=words) as caught:
+        read_slices(path)
+    assert_is_one_sentence(caught.value)
+
+
+def test_a_damaged_newest_snapshot_keeps_no_new_one_away(project, always_due):
+    annotate(project, 1)
+    annotate(project, 2)
+    newest = project.snapshots("a")[0]
+    newest.path.write_bytes(b"damaged")
+    annotate(project, 3)
+    assert newest.snapshot_id not in [one.snapshot_id for one in project.snapshots("a")]
+    assert project.snapshots("a")[0].snapshot_id > newest.snapshot_id
+
+
+def test_what_could_not_be_saved_is_rescued_when_the_rest_is_damaged(
+    project, always_due, monkeypatch
+):
+    """And rescued slices need a whole case to go into."""
+    annotate(project, 1)
+    annotate(project, 2)
+    labels = np.full(project.case("a").shape[1:], 3, np.uint8)
+
+    def full(*_, **__):
+        raise ProjectError("Expected to write, found a full disk; free some space.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(annotated, "write_annotation", full)
+        project.save_slices("a", {5: labels}, project.ledger("a"))
+        with pytest.raises(ProjectError, match="full disk"):
+            project.flush()
+    file = project.folder / "annotations" / "a.nii.gz"
+    good = file.read_bytes()
+    file.write_bytes(b"damaged")
+    project.restore_snapshot("a")
+    (rescue,) = [one for one in project.snapshots("a") if not one.is_whole]
+    assert rescue.reason == "could not be saved"
+    assert not project.annotation("a").array[5].any()
+    file.write_bytes(b"damaged")
+    with pytest.raises(ProjectError, match="restore a snapshot of the whole case first") as caught:
+        project.restore_snapshot("a", rescue.snapshot_id)
+    assert_is_one_sentence(caught.value)
+    file.write_bytes(good)
+    project.restore_snapshot("a", rescue.snapshot_id)
+    assert (project.annotation("a").array[5] == 3).all()
+    assert project.annotation("a").array[1].any()
+
+
+def test_what_could_not_be_saved_is_part_of_the_state_before_a_restore(
+    project, always_due, monkeypatch
+):
+    annotate(project, 1)
+    annotate(project, 2)
+    labels = np.full(project.case("a").shape[1:], 3, np.uint8)
+
+    def full(*_, **__):
+        raise ProjectError("Expected to write, found a full disk; free some space.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(annotated, "write_annotation", full)
+        project.save_slices("a", {5: labels}, project.ledger("a"))
+        with pytest.raises(ProjectError, match="full disk"):
+            project.flush()
+    project.restore_snapshot("a", project.snapshots("a")[-1].snapshot_id)
+    assert not project.annotation("a").array[5].any()
+    project.restore_snapshot("a", project.snapshots("a")[0].snapshot_id)
+    assert (project.annotation("a").array[5] == 3).all()

@@ -15,6 +15,7 @@ from napari_transmedseg.project.session import Activity
 from napari_transmedseg.widgets.class_list import ClassList, ClassRow
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
 from napari_transmedseg.widgets.remove_class_dialog import RemoveClassDialog
+from napari_transmedseg.widgets.snapshots_dialog import SnapshotsDialog
 
 pytestmark = pytest.mark.gui
 
@@ -89,7 +90,16 @@ def test_removing_a_class_tells_its_voxels_and_keeps_the_rest(open_driver):
     assert (states[3], states[index]) == (SliceState.ANNOTATED, SliceState.UNSEEN)
     assert project.class_names == {1: "core"}
     assert not driver.widget.loop.classes.remove.isEnabled()
-    assert "backups" in driver.widget.loop.message.text()
+    assert "earlier states" in driver.widget.loop.message.text()
+
+    driver.widget.loop.cases.snapshotsRequested.emit("a")
+    (dialog,) = driver.dialogs(SnapshotsDialog)
+    QTest.mouseClick(dialog.restore, Qt.MouseButton.LeftButton)
+    QApplication.processEvents()
+    assert "earlier state of a and ring back" in driver.widget.loop.message.text()
+    assert project.class_names == {1: "core", 2: "ring"}
+    shown = driver.viewer.layers["a labels"].data
+    np.testing.assert_array_equal(shown, np.array([0, 2, 1], np.uint8)[painted])
 
 
 def test_an_unused_class_needs_no_choice(qtbot):

@@ -4,7 +4,6 @@ import math
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -29,7 +28,20 @@ REDRAWS_PER_SECOND = 4
 """More would only take time from the training."""
 
 
-class TrainingView:
+class _BarView:
+    """Shows a bar while it is entered."""
+
+    _bar: Progress
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+
+class TrainingView(_BarView):
     """Shows phase, loss, Dice and time left of a run while it goes on."""
 
     def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
@@ -51,18 +63,6 @@ class TrainingView:
         self._dice_name = "Dice"
         self._last_line_s = -math.inf
         self._said: set[str] = set()
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
 
     def tell(self, sentences: Iterable[str]) -> None:
         """Print sentences before the first event; the events will not repeat them."""
@@ -125,7 +125,7 @@ class TrainingView:
         sys.stderr.flush()
 
 
-class CountView:
+class CountView(_BarView):
     """Shows how many of a number of cases are done."""
 
     def __init__(self, title: str, *, quiet: bool = False) -> None:
@@ -139,18 +139,6 @@ class CountView:
             transient=True,
         )
         self._task = self._bar.add_task("", total=None)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
 
     def show(self, done: int, total: int, name: str) -> None:
         """Show that `done` of `total` are done, the last one being `name`."""

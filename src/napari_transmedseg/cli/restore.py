@@ -28,11 +28,13 @@ class Restore:
     def run(self) -> int:
         """Restore, and say what is there now."""
         with open_project(self.project, take_over=self.take_over) as project:
-            project.restore_snapshot(self.case, self.snapshot)
+            back = project.restore_snapshot(self.case, self.snapshot)
             ledger = project.ledger(self.case)
             kept = project.snapshots(self.case)
         known = len(ledger.labeled_indices())
         out().print(f"{self.case} is restored: {known} of {len(ledger)} slices are known whole.")
+        if back:
+            out().print(f"Added again, as it was removed since: {', '.join(back)}.")
         before = next((one.snapshot_id for one in kept if one.is_whole), None)
         if before is not None:
             again = f"transmedseg restore {self.project} {self.case} --snapshot {before}"

@@ -27,13 +27,11 @@ from napari_transmedseg.engine.events import (
     CheckpointSaved,
     DiceReport,
     Notice,
-    SlicePrediction,
     StepReport,
     StopReason,
     TrainingEvent,
 )
 from napari_transmedseg.engine.images import ImageStore
-from napari_transmedseg.engine.inference import Predictor
 from napari_transmedseg.engine.keeping import has_stalled
 from napari_transmedseg.engine.machine import cpu_threads
 from napari_transmedseg.engine.memory import used_memory_mib
@@ -52,6 +50,7 @@ from napari_transmedseg.engine.sampling import Sampler
 from napari_transmedseg.engine.schedules import Budget
 from napari_transmedseg.engine.state import TrainingState, make_state
 from napari_transmedseg.engine.step import not_finite, train_step
+from napari_transmedseg.engine.watching import WatchedSlice
 from napari_transmedseg.errors import TrainingError, is_out_of_memory
 
 _PAUSE_POLL_S = 0.2
@@ -183,7 +182,7 @@ class _Loop:
         self.sampler = Sampler(
             store, plan.recipe.augmentation, state.generator, torch.device(plan.device)
         )
-        self.predictor = Predictor(state.teacher, plan)
+        self.watched = WatchedSlice(control, state, store, plan)
         self.sums: dict[str, Tensor] = {}
         self.counts: Counter[str] = Counter()
         self.steps_summed = 0
@@ -248,7 +247,9 @@ class _Loop:
             yield from self._if_memory_allows("measuring the model", self._look())
         if now - self.last_overlay >= self.config.overlay_interval_s:
             self.last_overlay = now
-            yield from self._if_memory_allows("predicting the slice on screen", self._overlay())
+            yield from self._if_memory_allows(
+                "predicting the slice on screen", self.watched.predict()
+            )
         if now - self.last_checkpoint >= self.config.checkpoint_interval_s:
             yield from self._if_memory_allows("keeping the model", self._save())
 
@@ -293,11 +294,10 @@ class _Loop:
         self._tick()
         yield from self._report()
         yield Notice(step=self.state.step, sentence="Training is paused.")
-        shown = None
+        yield from self.watched.predict()
         while not self.control.wait_while_paused(_PAUSE_POLL_S):
-            if self.control.watched != shown:  # the model stands still, only the view moves
-                shown = self.control.watched
-                yield from self._overlay()
+            if self.watched.has_moved:  # the model stands still, only the view moves
+                yield from self.watched.predict()
         self.clock.skip()
         self.last_report = self.clock.now
         if not self.control.stop_requested:
@@ -333,27 +333,6 @@ class _Loop:
             remaining_s=self.budget.remaining_s(self.state.step, self.state.elapsed_s, self.rate),
             pseudo_label_share=share,
             memory_mib=used_memory_mib(self.plan.device),
-        )
-
-    def _overlay(self) -> Iterator[SlicePrediction]:
-        watched = self.control.watched
-        if watched is None or watched[0] not in self.store.start:
-            return
-        case_id, index = watched
-        geometry = self.store.geometry[case_id]
-        axis = self.plan.space.slice_axis
-        if not 0 <= index < geometry.display_shape[axis]:
-            return
-        place = self.store.start[case_id] + (index if self.plan.dims == 2 else 0)
-        image = self.store.image_N1HW[place]
-        label, uncertainty = self.predictor.predict_slice(image, geometry, index)
-        yield SlicePrediction(
-            step=self.state.step,
-            case_id=case_id,
-            slice_axis=axis,
-            slice_index=index,
-            pseudo_label_YX=label,
-            uncertainty_YX=uncertainty,
         )
 
     def _save(self, *, last: bool = False) -> Iterator[CheckpointSaved | Notice]:

@@ -29,7 +29,7 @@ from napari_transmedseg.project.runs import TrainedCohort
 from napari_transmedseg.project.saving import AnnotationSaver, SliceChanges
 from napari_transmedseg.project.schema import ProjectFile
 from napari_transmedseg.project.slice_file import StoredSlices
-from napari_transmedseg.project.snapshots import SnapshotFolder
+from napari_transmedseg.project.snapshots import SnapshotFolder, whole_state
 from napari_transmedseg.project.when import now
 
 RESCUE_MARK = "-rescued"
@@ -285,13 +285,19 @@ class AnnotatedCohort(TrainedCohort):
 
     def _as_stored(self, changes: SliceChanges, reason: str) -> StoredSlices:
         """Changed slices as a snapshot file holds them."""
-        return StoredSlices(
-            slices=changes.slices,
-            ledger=changes.ledger,
-            is_whole=False,
-            when=now(),
-            reason=reason,
+        stored = StoredSlices(changes.slices, changes.ledger, False, now(), reason)
+        return self._noting_classes(stored)
+
+    def _as_whole(self, label_map: LabelMap, ledger: Ledger, reason: str) -> StoredSlices:
+        """All of a case's annotation as a snapshot file holds it."""
+        stored = whole_state(label_map.array, ledger, self.slice_axis, reason)
+        return self._noting_classes(stored)
+
+    def _noting_classes(self, stored: StoredSlices) -> StoredSlices:
+        return dataclasses.replace(
+            stored,
             class_names=tuple(self.class_names.values()),
+            num_removed=len(self._content.removed_classes),
         )
 
     def _rescue(self, case_id: str, changes: SliceChanges, error: ProjectTakenError) -> None:
@@ -330,11 +336,7 @@ class AnnotatedCohort(TrainedCohort):
         """Make a snapshot if it is time; where there is no room for it, saving goes on."""
         if always or self._snapshots.is_due(case_id):
             with contextlib.suppress(ProjectError, OSError):
-                named = self._named(label_map)
-                self._snapshots.take(case_id, named, ledger, self.slice_axis, reason)
-
-    def _named(self, label_map: LabelMap) -> LabelMap:
-        return dataclasses.replace(label_map, names=self.class_names)
+                self._snapshots.take(case_id, self._as_whole(label_map, ledger, reason))
 
     def _checked(self, case_id: str, label_map: LabelMap, what: str) -> LabelMap:
         geometry = self.geometry(case_id)

@@ -7,25 +7,24 @@ predicted is compared with what the person left. The time that it took is noted 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.project.rows import Rows, read_lines
 from napari_transmedseg.project.schema import check_case_id
 
 CORRECTIONS_FILE = "corrections.jsonl"
 LAST = 10
 """Reviews that the figure in words is taken over."""
-_LONGEST_LINE = 100_000
-_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)  # Windows has it
 Reason = Literal["accepted", "done", "corrected", "withdrawn"]
 
 
@@ -85,6 +84,13 @@ class CorrectionLog:
         lines = "1 line" if self.num_damaged == 1 else f"{self.num_damaged} lines"
         return f"{lines} of {CORRECTIONS_FILE} could not be read and do not count."
 
+    def with_lines(self, lines: Sequence[bytes]) -> CorrectionLog:
+        """Log that holds what further lines of its file say too."""
+        written = [line for line in lines if line.strip()]
+        read = [entry for entry in map(_entry_of, written) if entry is not None]
+        num_damaged = self.num_damaged + len(written) - len(read)
+        return CorrectionLog((*self.entries, *read), num_damaged)
+
     def reviews(self) -> list[Correction]:
         """The last word on each slice and run, in the order in which it was said."""
         latest: dict[tuple[str, int, str], Correction] = {}
@@ -141,68 +147,61 @@ def slice_dice(
     return found
 
 
-def append_correction(path: Path, entry: Correction) -> None:
-    """Add a line; one that a crash cut short stays by itself.
+class CorrectionFile:
+    """The log of a project on disk; what was read once is not read again."""
 
-    Raises
-    ------
-    ProjectError
-        If the file cannot be written.
-    """
-    line = entry.model_dump_json().encode() + b"\n"
-    try:
-        handle = os.open(path, _APPEND, 0o666)
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known = CorrectionLog()
+        self._num_bytes = 0  # that are known; they end with a line
+
+    def add(self, entry: Correction) -> None:
+        """Add a line; one that a crash cut short stays by itself.
+
+        Raises
+        ------
+        ProjectError
+            If the file cannot be written.
+        """
         try:
-            os.write(handle, (b"" if _ends_with_a_line(handle) else b"\n") + line)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise ProjectError(
-            f"Expected to note the correction in {path}, found that it is not possible ({reason}); "
-            "free some space or make the folder writable. Your labels are not affected."
-        ) from error
+            with Rows(self._path) as rows:
+                rows.add(entry.model_dump_json())
+                rows.sync()
+        except ProjectError as error:
+            raise ProjectError(f"{error} Your labels are not affected.") from error
 
+    def read(self) -> CorrectionLog:
+        """All lines; damaged ones are left out and counted.
 
-def read_corrections(path: Path) -> CorrectionLog:
-    """Read all lines; damaged ones are left out and counted.
+        Raises
+        ------
+        ProjectError
+            If the file is there and cannot be read.
+        """
+        try:
+            with self._path.open("rb") as file:
+                return self._read(file)
+        except FileNotFoundError:
+            self._known, self._num_bytes = CorrectionLog(), 0
+            return self._known
+        except OSError as error:
+            raise ProjectError(
+                f"Expected to read {self._path}, found that it is not possible "
+                f"({(error.strerror or 'no access').lower()}); ask for access to it."
+            ) from error
 
-    Raises
-    ------
-    ProjectError
-        If the file is there and cannot be read.
-    """
-    entries, damaged = [], 0
-    try:
-        with path.open("rb") as file:
-            for line in file:
-                entry = _entry_of(line)
-                if entry is not None:
-                    entries.append(entry)
-                elif line.strip():
-                    damaged += 1
-    except FileNotFoundError:
-        return CorrectionLog()
-    except OSError as error:
-        raise ProjectError(
-            f"Expected to read {path}, found that it is not possible "
-            f"({(error.strerror or 'no access').lower()}); ask for access to it."
-        ) from error
-    return CorrectionLog(tuple(entries), damaged)
+    def _read(self, file: BinaryIO) -> CorrectionLog:
+        if os.fstat(file.fileno()).st_size < self._num_bytes:  # another file took its place
+            self._known, self._num_bytes = CorrectionLog(), 0
+        file.seek(self._num_bytes)
+        lines = list(read_lines(file))
+        begun = [lines.pop()] if lines and not lines[-1].endswith(b"\n") else []
+        self._num_bytes = file.tell() - sum(map(len, begun))
+        self._known = self._known.with_lines(lines)
+        return self._known.with_lines(begun)
 
 
 def _entry_of(line: bytes) -> Correction | None:
-    if len(line) > _LONGEST_LINE:
-        return None
     with suppress(ValidationError, ProjectError):
         return Correction.model_validate_json(line)
     return None
-
-
-def _ends_with_a_line(handle: int) -> bool:
-    size = os.lseek(handle, 0, os.SEEK_END)
-    if size == 0:
-        return True
-    os.lseek(handle, size - 1, os.SEEK_SET)
-    return os.read(handle, 1) == b"\n"

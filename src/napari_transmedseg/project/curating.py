@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
-from datetime import datetime
 from pathlib import Path
+
+import numpy as np
 
 from napari_transmedseg.errors import ProjectError, TransMedSegError
 from napari_transmedseg.imaging.io import case_id_of, read_labels
 from napari_transmedseg.imaging.volume import LabelMap
-from napari_transmedseg.project import case_files
 from napari_transmedseg.project.annotated import AnnotatedCohort
 from napari_transmedseg.project.annotation import (
     AnnotationFiles,
@@ -29,16 +28,16 @@ from napari_transmedseg.project.ledger import Ledger
 from napari_transmedseg.project.replacing import is_unfinished, replacing
 from napari_transmedseg.project.run import CONFIG_FILE, OUTDATED, Run
 from napari_transmedseg.project.schema import (
-    PROJECT_FILE,
     ProjectFile,
     SegmentationClass,
     check_class_names,
     load_project_file,
     save_project_file,
 )
+from napari_transmedseg.project.when import now
 
 ANNOTATIONS = "annotations"
-BACKUPS = "backups"
+REMOVAL_MARK = "-before-removal"
 
 
 class CuratedCohort(AnnotatedCohort):
@@ -64,11 +63,12 @@ class CuratedCohort(AnnotatedCohort):
         arrays = (self._read(case_id)[0].array for case_id in self._annotated_ids())
         return usage_of(value, arrays, self.slice_axis)
 
-    def remove_class(self, value: int, *, become: Become = "unknown", who: str = "") -> Path:
+    def remove_class(self, value: int, *, become: Become = "unknown", who: str = "") -> None:
         """Take a class away; the classes above it move down by one.
 
-        All cases change or none, whatever happens meanwhile. Models trained before, and what
-        they predicted, mean other classes and are not used any more.
+        All cases change or none, whatever happens meanwhile. What a case was before becomes a
+        snapshot of it; restoring that brings the class back. Models trained before, and what they
+        predicted, mean other classes and are not used any more.
 
         Parameters
         ----------
@@ -79,11 +79,6 @@ class CuratedCohort(AnnotatedCohort):
         who
             Person, for the ledger.
 
-        Returns
-        -------
-        Path
-            Folder with the project's file and its annotation as they were.
-
         Raises
         ------
         ProjectError
@@ -93,16 +88,19 @@ class CuratedCohort(AnnotatedCohort):
         check_become(become)
         removed = self._class(value)
         content = self._without(removed)
-        when = datetime.now().astimezone()
-        backup = self._back_up(f"{when:%Y%m%d-%H%M%S}-before-removing-class-{value}")
+        reason = f"before the class '{removed.name}' was removed"
         try:
             with replacing(self.folder) as stage:
                 for case_id in self._annotated_ids(with_removed=True):
                     before, ledger = self._read_any(case_id)
                     array, after = without_class(
                         before.array, ledger, value, self.slice_axis,
-                        become=become, who=who, when=when.isoformat(timespec="seconds"),
+                        become=become, who=who, when=now(),
                     )  # fmt: skip
+                    if after == ledger and np.array_equal(array, before.array):
+                        continue
+                    state = self._as_whole(before, ledger, reason)
+                    self._snapshots.keep(case_id, state, mark=REMOVAL_MARK)
                     changed = LabelMap(array=array, geometry=before.geometry)
                     files = AnnotationFiles.of(stage, case_id)
                     write_annotation(files, changed, after, self.slice_axis)
@@ -113,7 +111,6 @@ class CuratedCohort(AnnotatedCohort):
             if is_unfinished(self.folder):  # what is in memory is older than the files
                 self.read_only = True
         self._take_in()
-        return backup
 
     def _without(self, removed: SegmentationClass) -> ProjectFile:
         kept = [item for item in self.classes if item is not removed]
@@ -123,6 +120,7 @@ class CuratedCohort(AnnotatedCohort):
         update = {
             "classes": tuple(classes),
             "class_order": tuple(v - (v > removed.value) for v in order),
+            "removed_classes": (*self._content.removed_classes, removed),
         }
         return self._content.model_copy(update=update)
 
@@ -151,14 +149,6 @@ class CuratedCohort(AnnotatedCohort):
         except TransMedSegError:
             return False
         return True
-
-    def _back_up(self, name: str) -> Path:
-        backup = self.folder / BACKUPS / name
-        case_files.make_folder(backup)
-        shutil.copy2(self.folder / PROJECT_FILE, backup)
-        if (self.folder / ANNOTATIONS).is_dir():
-            shutil.copytree(self.folder / ANNOTATIONS, backup / ANNOTATIONS, dirs_exist_ok=True)
-        return backup
 
     def _take_in(self) -> None:
         """Forget what was read before files changed, and tell the views."""

@@ -141,9 +141,7 @@ def _exclude_annotated(
     require_same_space(
         annotation.geometry, predicted.geometry, str(predicted_path), f"the project's '{case_id}'"
     )
-    if annotation.known is None:
-        counted[:] = False
-        return True
+    assert annotation.known is not None
     counted &= ~annotation.known
     return bool(annotation.known.any())
 

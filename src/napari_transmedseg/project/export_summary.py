@@ -8,7 +8,6 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.report_style import STYLE
 from napari_transmedseg.project.run import versions
+from napari_transmedseg.project.when import now_in_words
 
 SUMMARY_FILE = "export.json"
 CASES_FILE = "export.csv"
@@ -131,12 +131,12 @@ def _harmless(cell: Any) -> Any:
 def _page(
     project: Project, done: Sequence[ExportedCase], options: ExportOptions, runs: dict[str, Any]
 ) -> str:
-    when = datetime.now().astimezone().strftime("%d %B %Y, %H:%M")
     what = "only what a person vouches for" if options.reviewed_only else "people's labels first"
     body = [
-        f"<h1>{escape(project.name)}: masks</h1><p class='quiet'>Export of {when}: {len(done)} "
-        f"{'case' if len(done) == 1 else 'cases'}, {FORMAT_WORDS[options.file_format]}, {what}; "
-        f"predicted voxels: {CLEANUP_WORDS[options.cleanup]}. For research, not for diagnosis.</p>",
+        f"<h1>{escape(project.name)}: masks</h1><p class='quiet'>Export of {now_in_words()}: "
+        f"{len(done)} {'case' if len(done) == 1 else 'cases'}, "
+        f"{FORMAT_WORDS[options.file_format]}, {what}; predicted voxels: "
+        f"{CLEANUP_WORDS[options.cleanup]}. For research, not for diagnosis.</p>",
         _case_table(project, done),
         *(_run_section(run_id, details) for run_id, details in runs.items()),
         f"<h2>Versions of this export</h2><div class='panel'>{_facts(versions())}</div>",

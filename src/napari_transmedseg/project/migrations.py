@@ -12,7 +12,7 @@ from typing import Any
 Step = Callable[[dict[str, Any]], dict[str, Any]]
 
 STEPS: dict[int, Step] = {}
-"""By the version that a step starts from. Up to 3 only fields with defaults were added."""
+"""By the version that a step starts from. Up to 4 only fields with defaults were added."""
 
 
 def migrated(content: dict[str, Any], version: int) -> dict[str, Any]:

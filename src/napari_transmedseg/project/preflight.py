@@ -162,8 +162,7 @@ def _slices_per_class(project: Project, cases: Sequence[TrainingCase]) -> dict[s
 
 def _known_labels(annotation: LabelMap) -> LabelArray:
     """Classes (I, P, L), 0 where nothing is known."""
-    if annotation.known is None:
-        return annotation.array
+    assert annotation.known is not None
     return np.where(annotation.known, annotation.array, np.uint8(0))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal, Self
 
@@ -17,9 +17,8 @@ from napari_transmedseg.project.channel_files import require_present
 from napari_transmedseg.project.corrections import (
     CORRECTIONS_FILE,
     Correction,
+    CorrectionFile,
     CorrectionLog,
-    append_correction,
-    read_corrections,
 )
 from napari_transmedseg.project.curating import CuratedCohort
 from napari_transmedseg.project.image_sources import ImageSource
@@ -247,12 +246,16 @@ class Project(CuratedCohort, RestorableCohort):
 
     def corrections(self) -> CorrectionLog:
         """How far predictions agreed with what people made of them, oldest first."""
-        return read_corrections(self.folder / CORRECTIONS_FILE)
+        return self._corrections.read()
 
     def log_correction(self, entry: Correction) -> None:
         """Note how far a prediction agreed with what a person made of it."""
         self._require_writable()
-        append_correction(self.folder / CORRECTIONS_FILE, entry)
+        self._corrections.add(entry)
+
+    @cached_property
+    def _corrections(self) -> CorrectionFile:
+        return CorrectionFile(self.folder / CORRECTIONS_FILE)
 
     def _known_annotation(self, case_id: str) -> LabelMap | None:
         if not self._files(case_id).exist:

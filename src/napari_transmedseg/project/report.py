@@ -4,7 +4,6 @@ import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from datetime import datetime
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,6 +17,7 @@ from napari_transmedseg.project.report_cards import case_cards
 from napari_transmedseg.project.report_charts import Line, Span, line_chart
 from napari_transmedseg.project.report_style import OVERLAY_SLIDER, STYLE
 from napari_transmedseg.project.run import Run
+from napari_transmedseg.project.when import now_in_words
 
 LOSS_COLORS = {
     "total": "#16202b",
@@ -101,11 +101,10 @@ def _head(project: Project, run: Run, table: EvaluationTable, metrics: Metrics) 
     cells = "".join(
         f"<div class='tile'><b>{value}</b><span>{text}</span></div>" for value, text in tiles
     )
-    when = datetime.now().astimezone().strftime("%d %B %Y, %H:%M")
     return (
         f"<h1>{escape(project.name)}</h1><p class='quiet'>Run {escape(run.run_id)}, method "
-        f"{escape(run.config.method)}, report of {when}. For research, not for diagnosis.</p>"
-        f"<div class='tiles'>{cells}</div>"
+        f"{escape(run.config.method)}, report of {now_in_words()}. For research, not for "
+        f"diagnosis.</p><div class='tiles'>{cells}</div>"
     )
 
 

@@ -20,10 +20,9 @@ def case_cards(project: Project, case: CaseDice, predicted: Path, reference: Pat
     labels = np.moveaxis(read_labels(reference).array, project.slice_axis, 0)
     prediction = np.moveaxis(read_labels(predicted).array, project.slice_axis, 0)
     known = project.annotation(case.case_id).known
-    unseen: npt.NDArray[np.bool_] = np.ones(len(labels), np.bool_)
-    if known is not None:
-        others = tuple(axis for axis in range(3) if axis != project.slice_axis)
-        unseen = np.logical_not(known.any(axis=others))
+    assert known is not None
+    others = tuple(axis for axis in range(3) if axis != project.slice_axis)
+    unseen = np.logical_not(known.any(axis=others))
     chosen = choose_slices(labels, prediction, unseen)
     if not chosen:
         return ""

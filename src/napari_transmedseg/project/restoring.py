@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
-
-import numpy as np
 
 from napari_transmedseg.errors import ProjectError, TransMedSegError
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project.annotated import RESCUE_MARK, AnnotatedCohort
 from napari_transmedseg.project.annotation import fitting, laid_over
+from napari_transmedseg.project.earlier_classes import with_classes_of_now
 from napari_transmedseg.project.ledger import Ledger, LedgerEntry
 from napari_transmedseg.project.lock import LockOwner
-from napari_transmedseg.project.slice_file import StoredSlices, read_header
+from napari_transmedseg.project.slice_file import read_header
 from napari_transmedseg.project.snapshots import Snapshot
 
 NOT_SAVED = "could not be saved"
@@ -28,15 +26,17 @@ class RestorableCohort(AnnotatedCohort):
         """States of a case that can be restored, newest first.
 
         One is taken before the first change of a session and every ten minutes of work, and
-        before labels are brought in or a snapshot is restored. The last eight stay, spread over
-        time; slices that were rescued stay until somebody deletes them.
+        before labels are brought in, a class is removed or a snapshot is restored. The last eight
+        stay, spread over time; slices that were rescued, and what there was before a class was
+        removed, stay until somebody deletes them.
         """
         return self._snapshots.of(self.case(case_id).case_id)
 
-    def restore_snapshot(self, case_id: str, snapshot_id: str | None = None) -> None:
+    def restore_snapshot(self, case_id: str, snapshot_id: str | None = None) -> tuple[str, ...]:
         """Bring a case's annotation back; what is there now becomes a snapshot first.
 
         Annotation files that are damaged are copied to `snapshots/<case>/damaged/` instead.
+        Classes that were removed since and have voxels in it are added again, with a new value.
 
         Parameters
         ----------
@@ -46,6 +46,11 @@ class RestorableCohort(AnnotatedCohort):
             Which state, as `snapshots` lists it; None: the newest whole one. One of rescued
             slices replaces only these.
 
+        Returns
+        -------
+        tuple of str
+            Names of the classes that are back.
+
         Raises
         ------
         ProjectError
@@ -54,7 +59,8 @@ class RestorableCohort(AnnotatedCohort):
         """
         self._require_writable()
         stored = self._snapshots.read(self.case(case_id).case_id, snapshot_id)
-        stored = with_classes(stored, list(self.class_names.values()), case_id)
+        removed = self._content.removed_classes
+        stored, back = with_classes_of_now(stored, self.classes, removed)
         fitting(stored.ledger, self.num_slices(case_id), self._files(case_id).ledger)
         geometry = self.geometry(case_id)
         current = self._set_current_aside(case_id)
@@ -69,9 +75,12 @@ class RestorableCohort(AnnotatedCohort):
             ledger = stored.ledger
         else:
             ledger = merged_ledger(ledger, stored.ledger, stored.slices)
+        for one in back:
+            self.add_class(one.name, one.color)
         self._write(case_id, LabelMap(array=array, geometry=geometry), ledger)
         self.annotation_changed.emit(case_id)
         self.ledger_changed.emit(case_id)
+        return tuple(one.name for one in back)
 
     def _set_current_aside(self, case_id: str) -> tuple[LabelMap, Ledger] | None:
         """Make a snapshot of what is there, unsaved slices included; None where it is damaged."""
@@ -89,8 +98,7 @@ class RestorableCohort(AnnotatedCohort):
             stored = self._as_stored(unsaved, NOT_SAVED)
             array = laid_over(label_map.array, stored, self.slice_axis, path)
             label_map, ledger = LabelMap(array=array, geometry=label_map.geometry), unsaved.ledger
-        named = self._named(label_map)
-        self._snapshots.take(case_id, named, ledger, self.slice_axis, "before a restore")
+        self._snapshots.take(case_id, self._as_whole(label_map, ledger, "before a restore"))
         return label_map, ledger
 
     def _finish_autosaves(self, left_behind: LockOwner | None) -> str:
@@ -127,29 +135,6 @@ class RestorableCohort(AnnotatedCohort):
             with contextlib.suppress(OSError):
                 times.append(self._files(case.case_id).ledger.stat().st_mtime)
         return "" if not times else f"{datetime.fromtimestamp(max(times)):%Y-%m-%d %H:%M:%S}"
-
-
-def with_classes(stored: StoredSlices, names: Sequence[str], case_id: str) -> StoredSlices:
-    """Stored slices with the values that their classes have now; renamed classes keep theirs.
-
-    Raises
-    ------
-    ProjectError
-        If they hold a class that was removed since.
-    """
-    then = stored.class_names or tuple(names)
-    table = np.zeros(256, np.int16)
-    for value, name in enumerate(then, start=1):
-        is_renamed = value <= len(names) and names[value - 1] not in then
-        table[value] = names.index(name) + 1 if name in names else value if is_renamed else -1
-    planes = {index: table[labels_YX] for index, labels_YX in stored.slices.items()}
-    if any((plane < 0).any() for plane in planes.values()):
-        raise ProjectError(
-            f"Expected a snapshot of {case_id} with the classes {', '.join(names)}, found one with "
-            f"{', '.join(then)}; add the classes that were removed since under their old names."
-        )
-    slices = {index: plane.astype(np.uint8) for index, plane in planes.items()}
-    return dataclasses.replace(stored, slices=slices)
 
 
 def merged_ledger(current: Ledger, rescued: Ledger, indices: Iterable[int]) -> Ledger:

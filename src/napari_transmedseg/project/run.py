@@ -9,7 +9,6 @@ import math
 import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from napari_transmedseg.project.json_file import read_json
 from napari_transmedseg.project.logs import run_log
 from napari_transmedseg.project.recorded import event_of
 from napari_transmedseg.project.rows import Rows, read_rows
+from napari_transmedseg.project.when import now
 
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
@@ -81,7 +81,7 @@ class Run:
         run.write_details(
             {
                 "run_id": run.run_id,
-                "created": _now(),
+                "created": now(),
                 "seed": config.seed,
                 "config": dataclasses.asdict(config),
                 "versions": versions(),
@@ -215,7 +215,9 @@ class Run:
             try:
                 for event in events:
                     if not isinstance(event, SlicePrediction):
-                        rows.add({"time": _now(), **event_as_dict(event, self.folder)})
+                        rows.add(
+                            {"time": now(milliseconds=True), **event_as_dict(event, self.folder)}
+                        )
                         log.note(event)
                     yield event
             finally:
@@ -276,7 +278,3 @@ def _plain(value: Any, base: Path | None = None) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="milliseconds")

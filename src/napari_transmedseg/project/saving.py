@@ -78,10 +78,7 @@ class AnnotationSaver:
         """Take back what waits for a case or could not be written; it is not written then."""
         with self._state:
             self._state.wait_for(lambda: case_id != self._writing)
-            failed, waiting = self._failed.pop(case_id, None), self._waiting.pop(case_id, None)
-        if failed is not None and waiting is not None:
-            return failed.followed_by(waiting)
-        return failed or waiting
+            return self._failed.pop(case_id, None) or self._waiting.pop(case_id, None)
 
     @property
     def is_busy(self) -> bool:

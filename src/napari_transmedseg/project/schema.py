@@ -24,7 +24,7 @@ from napari_transmedseg.project.migrations import migrated
 PROJECT_FILE = "project.json"
 BACKUP_FILE = "project.backup.json"
 """The same once more, for when the other one is damaged."""
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 MAX_CLASSES = 255
 
 _PALETTE = (
@@ -136,6 +136,8 @@ class ProjectFile(BaseModel):
     classes: tuple[SegmentationClass, ...]
     class_order: tuple[int, ...] = ()
     """Values in the order in which a person wants to see the classes; empty: ascending."""
+    removed_classes: tuple[SegmentationClass, ...] = ()
+    """Classes that were taken away, in that order, each with its value at that moment."""
     cases: tuple[Case, ...] = ()
     config: dict[str, Any] = {}
     """Training settings that differ from the defaults."""
@@ -215,7 +217,11 @@ def save_project_file(folder: Path, content: ProjectFile) -> None:
 def _known_part(content: dict[str, Any]) -> dict[str, Any]:
     """What this version knows of a newer one's description."""
     known: dict[str, Any] = _only_fields(ProjectFile, content)
-    for key, model in (("classes", SegmentationClass), ("cases", Case)):
+    for key, model in (
+        ("classes", SegmentationClass),
+        ("removed_classes", SegmentationClass),
+        ("cases", Case),
+    ):
         if isinstance(known.get(key), list):
             known[key] = [_only_fields(model, item) for item in known[key]]
     return known

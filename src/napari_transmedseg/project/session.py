@@ -107,6 +107,25 @@ class Session:
         """Whether a task runs, so that no other can start."""
         return self._activity is not Activity.IDLE
 
+    def require_idle(self, when: str = "") -> None:
+        """Refuse what must not happen while a task runs.
+
+        Parameters
+        ----------
+        when
+            What a person wants to do, as in `while a class is removed`.
+
+        Raises
+        ------
+        ProjectError
+            If a task runs.
+        """
+        if self.is_busy:
+            raise ProjectError(
+                f"Expected no running task{when and ' '}{when}, found the program "
+                f"{self._activity.value}; wait for its end or stop it ('Stop and keep') first."
+            )
+
     @property
     def is_early(self) -> bool:
         """Whether a model is in training that does not find half of what is annotated yet."""

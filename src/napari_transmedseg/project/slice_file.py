@@ -46,6 +46,8 @@ class StoredSlices:
     """Why it was kept, for a person."""
     class_names: tuple[str, ...] = ()
     """Names of the values 1, 2, … then; empty where that does not matter."""
+    num_removed: int | None = None
+    """Classes that had been removed from the project by then; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class SlicesHeader:
     when: str
     reason: str
     class_names: tuple[str, ...]
+    num_removed: int | None
     checksum: int
     """Of slices and ledger, whatever time and reason."""
 
@@ -79,6 +82,7 @@ def encode_slices(stored: StoredSlices) -> bytes:
         "when": stored.when,
         "reason": stored.reason,
         "classes": list(stored.class_names),
+        "num_removed": stored.num_removed,
         "checksum": _checksum(packed, ledger, indices),
     }
     text = json.dumps(header).encode()
@@ -122,6 +126,7 @@ def read_slices(path: Path) -> StoredSlices:
         when=header.when,
         reason=header.reason,
         class_names=header.class_names,
+        num_removed=header.num_removed,
     )
 
 
@@ -140,6 +145,7 @@ def _header_of(prefix: bytes, read: Any) -> SlicesHeader:
         raise ValueError("absurd sizes")
     if list(indices) != sorted({index for index in indices if 0 <= index < num_slices}):
         raise ValueError("slices that do not exist")
+    num_removed = content.get("num_removed")
     return SlicesHeader(
         ledger=Ledger.from_json(num_slices, content["slices"]),
         indices=indices,
@@ -148,6 +154,7 @@ def _header_of(prefix: bytes, read: Any) -> SlicesHeader:
         when=str(content["when"]),
         reason=str(content["reason"]),
         class_names=tuple(str(name) for name in content["classes"]),
+        num_removed=None if num_removed is None else int(num_removed),
         checksum=int(content["checksum"]),
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.imaging.atomic import write_bytes
-from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.imaging.volume import LabelArray
 from napari_transmedseg.project.case_files import make_folder
 from napari_transmedseg.project.ledger import Ledger, painted_counts
 from napari_transmedseg.project.slice_file import (
@@ -72,34 +72,33 @@ class SnapshotFolder:
         taken = self._taken.get(case_id)
         return taken is None or time.monotonic() - taken >= INTERVAL_S
 
-    def take(
-        self, case_id: str, label_map: LabelMap, ledger: Ledger, slice_axis: int, reason: str
-    ) -> None:
+    def take(self, case_id: str, stored: StoredSlices) -> None:
         """Keep a state unless nothing is in it or the newest snapshot is the same.
-
-        Names of the classes are those of the label map.
 
         Raises
         ------
         ProjectError
             If it cannot be written.
         """
-        stored = whole_state(label_map, ledger, slice_axis, reason)
-        if stored.slices or any(entry.when for entry in ledger.entries):
+        if stored.slices or any(entry.when for entry in stored.ledger.entries):
             self.keep(case_id, stored)
         self._taken[case_id] = time.monotonic()
 
     def keep(self, case_id: str, stored: StoredSlices, *, mark: str = "") -> Path:
-        """Write slices as the next snapshot, and let the oldest go; errors as in `take`."""
+        """Write slices as the next snapshot, and let the oldest go; errors as in `take`.
+
+        One with a mark in its name stays until a person deletes it.
+        """
         folder = self._folder(case_id)
         files = self._files(case_id)
         path = folder / f"{_next_number(files):04d}{mark}{_SUFFIX}"
         content = encode_slices(stored)
-        if files and _is_same(files[-1], parse_header(content)):
-            return files[-1]
+        newest = files[-1] if files else None
+        if newest is not None and mark in newest.name and _is_same(newest, parse_header(content)):
+            return newest
         make_folder(folder)
         write_bytes(path, content)
-        self._thin_out([file for file in [*files, path] if not _is_rescue(file)])
+        self._thin_out([file for file in [*files, path] if not _is_marked(file)])
         return path
 
     def replace(self, path: Path, stored: StoredSlices) -> None:
@@ -194,18 +193,17 @@ def surplus(ages_s: Sequence[float], sizes: Sequence[int]) -> list[int]:
 
 
 def whole_state(
-    label_map: LabelMap, ledger: Ledger, slice_axis: int, reason: str = ""
+    array: LabelArray, ledger: Ledger, slice_axis: int, reason: str = ""
 ) -> StoredSlices:
     """All of a case's annotation; blank slices are left out."""
-    planes = np.moveaxis(label_map.array, slice_axis, 0)
-    painted = np.flatnonzero(painted_counts(label_map.array, slice_axis))
+    planes = np.moveaxis(array, slice_axis, 0)
+    painted = np.flatnonzero(painted_counts(array, slice_axis))
     return StoredSlices(
         slices={int(index): planes[index] for index in painted},
         ledger=ledger,
         is_whole=True,
         when=now(),
         reason=reason,
-        class_names=tuple(name for _, name in sorted(label_map.names.items())),
     )
 
 
@@ -231,7 +229,7 @@ def _is_same(newest: Path, header: SlicesHeader) -> bool:
     return (known.checksum, known.is_whole) == (header.checksum, header.is_whole)
 
 
-def _is_rescue(path: Path) -> bool:
+def _is_marked(path: Path) -> bool:
     return "-" in path.name
 
 

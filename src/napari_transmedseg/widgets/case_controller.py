@@ -107,11 +107,12 @@ class CaseController(QObject):
     def _restore(self, dialog: SnapshotsDialog, case_id: str, snapshot_id: str) -> None:
         self._desk.annotator.save_now()
         with wait_cursor():
-            self._desk.session.require_project().restore_snapshot(case_id, snapshot_id)
+            back = self._desk.session.require_project().restore_snapshot(case_id, snapshot_id)
         dialog.close()
         if case_id == self._desk.session.case_id:
             self.reopen()
-        self._desk.session.message_changed.emit(f"Brought an earlier state of {case_id} back.")
+        what = " and ".join([f"an earlier state of {case_id}", *back])
+        self._desk.session.message_changed.emit(f"Brought {what} back.")
 
     def _relink(self, case_id: str) -> None:
         project, window = self._desk.session.require_project(), self._desk.window
@@ -149,11 +150,7 @@ class CaseController(QObject):
 
     def _remove(self, case_id: str) -> None:
         project, session = self._desk.session.require_project(), self._desk.session
-        if session.is_busy:
-            raise ProjectError(
-                f"Expected no running task while a case is removed, found the program "
-                f"{session.activity.value}; wait for its end or stop it."
-            )
+        session.require_idle("while a case is removed")
         ids = [one for one in self._desk.loop.cases.visible_ids() if one != case_id]
         following = self._case_below(case_id) or (ids[-1] if ids else "")
         is_shown = session.case_id == case_id

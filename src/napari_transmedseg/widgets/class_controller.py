@@ -7,7 +7,6 @@ from functools import partial
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.project.class_removal import Become
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.widgets.annotator import class_colors, person
@@ -80,19 +79,15 @@ class ClassController(QObject):
         annotator.close_case()
         try:
             with wait_cursor():
-                backup = project.remove_class(value, become=become, who=person())
+                project.remove_class(value, become=become, who=person())
         finally:
             self._reopen()
         self._desk.session.message_changed.emit(
-            f"Removed {name}. The labels as they were are kept in {backup}."
+            f"Removed {name}. The labels as they were are among the earlier states of each case."
         )
 
     def _changeable(self) -> Project:
-        if self._desk.session.is_busy:
-            raise ProjectError(
-                "Expected no running task while a class is removed, found the program "
-                f"{self._desk.session.activity.value}; wait for its end or stop it."
-            )
+        self._desk.session.require_idle("while a class is removed")
         return self._desk.session.require_project()
 
     def _on_project(self) -> None:
@@ -110,7 +105,7 @@ class ClassController(QObject):
 
 
 def _notes(project: Project, value: int) -> str:
-    told = ["The labels as they are now are kept in the folder “backups” of the project."]
+    told = ["The labels as they are now stay with each case, under “Earlier states…”."]
     later = [f"{one.name} becomes {one.value - 1}" for one in project.classes if one.value > value]
     if later:
         told.append(f"Values in masks move down: {', '.join(later[:5])}.")

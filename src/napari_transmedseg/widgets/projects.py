@@ -150,11 +150,7 @@ class Projects:
 
     def require_idle(self) -> None:
         """Refuse to leave a project while a task works on it."""
-        if self._session.is_busy:
-            raise ProjectError(
-                f"Expected no running task before another project opens, found the program "
-                f"{self._session.activity.value}; press 'Stop and keep' or wait for its end first."
-            )
+        self._session.require_idle("before another project opens")
 
 
 @contextlib.contextmanager

@@ -12,7 +12,6 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_transmedseg.engine.config import TrainingConfig, validate_config
 from napari_transmedseg.engine.control import TrainingControl
-from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.project.export_options import ExportOptions
 from napari_transmedseg.project.history import TrainingHistory
 from napari_transmedseg.project.logs import start_application_log
@@ -136,11 +135,7 @@ class Tasks(QObject):
 
     def _open_project(self) -> Project:
         project = self._session.require_project()
-        if self._session.is_busy:
-            raise ProjectError(
-                f"Expected no running task, found the program {self._session.activity.value}; "
-                "wait for its end or stop it."
-            )
+        self._session.require_idle()
         return project
 
     def _start(
