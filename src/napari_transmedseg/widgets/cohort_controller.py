@@ -22,6 +22,7 @@ from napari_transmedseg.widgets.import_dialog import ImportDialog
 from napari_transmedseg.widgets.new_project_dialog import NewProject, NewProjectDialog
 from napari_transmedseg.widgets.open_layers import open_arrays
 from napari_transmedseg.widgets.open_question import open_folder
+from napari_transmedseg.widgets.plane_controller import PlaneController
 from napari_transmedseg.widgets.projects import is_project
 from napari_transmedseg.widgets.waiting import wait_cursor
 
@@ -51,6 +52,7 @@ class CohortController(QObject):
         loop.adoptRequested.connect(slot(lambda: self._ask_for_layers(self._adopt, desk.window)))
         desk.session.project_changed.connect(self._on_project)
         self.cases = CaseController(desk)
+        self.plane = PlaneController(desk, self.cases)
         self.classes = ClassController(desk, self.cases.reopen)
         self.classes.shown.connect(self.shown)
         desk.start_page.set_recent(desk.projects.recent.projects())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -126,6 +126,20 @@ class Projects:
         )  # fmt: skip
         told = f"Brought in labels of {counted(len(summary.cases), 'case')}."
         self._session.message_changed.emit(" ".join([told, *summary.advice]))
+
+    def set_plane(self, plane: str, *, before_reopening: Callable[[], None]) -> None:
+        """Count slices in another plane, and open the project anew, as all that counts them.
+
+        Raises
+        ------
+        ProjectError
+            As `Project.set_plane`; nothing is changed or closed then.
+        """
+        project = self._session.require_project()
+        if project.set_plane(plane) is not None:
+            before_reopening()
+            project.close()
+            self._session.project = Project.open(project.folder)
 
     def add_class(self) -> int:
         """Add a class with a name that can be changed at once; gives its value."""
