@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_transmedseg.errors import ProjectError, ProjectTakenError, TransMedSegError
+from napari_transmedseg.project.adopting import OpenLabels
 from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
 from napari_transmedseg.project.import_questions import questions_about
 from napari_transmedseg.widgets.adopt_dialog import AdoptDialog, AdoptedLayer
@@ -19,6 +20,7 @@ from napari_transmedseg.widgets.class_controller import ClassController
 from napari_transmedseg.widgets.desk import Desk
 from napari_transmedseg.widgets.file_filter import FILE_FILTER
 from napari_transmedseg.widgets.import_dialog import ImportDialog
+from napari_transmedseg.widgets.labels_controller import LabelsController
 from napari_transmedseg.widgets.new_project_dialog import NewProject, NewProjectDialog
 from napari_transmedseg.widgets.open_layers import open_arrays
 from napari_transmedseg.widgets.open_question import open_folder
@@ -52,6 +54,7 @@ class CohortController(QObject):
         loop.adoptRequested.connect(slot(lambda: self._ask_for_layers(self._adopt, desk.window)))
         desk.session.project_changed.connect(self._on_project)
         self.cases = CaseController(desk)
+        self.labels = LabelsController(desk, self.cases)
         self.plane = PlaneController(desk, self.cases)
         self.classes = ClassController(desk, self.cases.reopen)
         self.classes.shown.connect(self.shown)
@@ -116,7 +119,7 @@ class CohortController(QObject):
         dialog.open()
 
     def _adopt(self, layers: Sequence[AdoptedLayer]) -> None:
-        self._desk.projects.adopt(layers)
+        self.labels.ask_about_layers(self._desk.projects.adopt(layers))
 
     def _carry_out(self, action: Callable[[], None], parent: QWidget | None = None) -> bool:
         """Do it, show what goes wrong over the window it belongs to, and say whether it worked."""
@@ -154,8 +157,10 @@ class CohortController(QObject):
         )
 
     def _create(self, new: NewProject, options: ImportOptions) -> None:
-        self._change_project(lambda: self._desk.projects.create(new, options))
+        labels: dict[str, OpenLabels] = {}
+        self._change_project(lambda: labels.update(self._desk.projects.create(new, options)))
         self.new_dialog.accept()
+        self.labels.ask_about_layers(labels)
 
     def _on_open(self) -> None:
         folder = QFileDialog.getExistingDirectory(self._desk.window, "Open a project folder")

@@ -157,7 +157,8 @@ class NewProjectDialog(QDialog):
     def add_open_layers(self, layers: Sequence[AdoptedLayer]) -> None:
         """List layers among the images."""
         for layer in layers:
-            item = QListWidgetItem(f"open layer: {layer.opened.name}")
+            labels = f", with the labels of {layer.labels.name}" if layer.labels else ""
+            item = QListWidgetItem(f"open layer: {layer.opened.name}{labels}")
             item.setData(_LAYER, layer)
             self.images.addItem(item)
 
