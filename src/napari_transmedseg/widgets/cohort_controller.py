@@ -95,8 +95,10 @@ class CohortController(QObject):
         parent: QWidget | None = None,
     ) -> None:
         """Take images in, after asking what their files leave open."""
+        project = None if parent is self.new_dialog else self._desk.session.project
+        known = project.channel_names if project is not None and project.cases else None
         with wait_cursor():
-            questions = questions_about(paths, options)
+            questions = questions_about(paths, options, known)
         if questions.is_empty:
             take(options)
             return
