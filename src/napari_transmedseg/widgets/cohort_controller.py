@@ -17,6 +17,7 @@ from napari_transmedseg.project.import_questions import questions_about
 from napari_transmedseg.widgets.adopt_dialog import AdoptDialog, AdoptedLayer
 from napari_transmedseg.widgets.case_controller import CaseController
 from napari_transmedseg.widgets.class_controller import ClassController
+from napari_transmedseg.widgets.data_set_controller import DataSetController
 from napari_transmedseg.widgets.desk import Desk
 from napari_transmedseg.widgets.file_filter import FILE_FILTER
 from napari_transmedseg.widgets.import_dialog import ImportDialog
@@ -54,6 +55,7 @@ class CohortController(QObject):
         loop.adoptRequested.connect(slot(lambda: self._ask_for_layers(self._adopt, desk.window)))
         desk.session.project_changed.connect(self._on_project)
         self.cases = CaseController(desk)
+        self.data_sets = DataSetController(desk, self.new_dialog, self._change_project)
         self.labels = LabelsController(desk, self.cases)
         self.plane = PlaneController(desk, self.cases)
         self.classes = ClassController(desk, self.cases.reopen)
@@ -66,6 +68,7 @@ class CohortController(QObject):
 
     def shut_down(self) -> None:
         """Let the reading in advance end."""
+        self.data_sets.shut_down()
         self.cases.shut_down()
 
     def take_drops(self) -> None:
@@ -85,7 +88,10 @@ class CohortController(QObject):
             self._on_new(images=paths)
 
     def _add(self, paths: Sequence[Path]) -> None:
-        self._ask(paths, NO_CHOICE, partial(self._desk.projects.add_images, paths))
+        project = self._desk.session.require_project()
+        known = project.channel_names if project.cases else None
+        take = partial(self._desk.projects.add_images, paths)
+        self._ask(paths, NO_CHOICE, take, known=known)
 
     def _ask(
         self,
@@ -93,10 +99,13 @@ class CohortController(QObject):
         options: ImportOptions,
         take: Callable[[ImportOptions], None],
         parent: QWidget | None = None,
+        *,
+        known: Sequence[str] | None = None,
     ) -> None:
-        """Take images in, after asking what their files leave open."""
-        project = None if parent is self.new_dialog else self._desk.session.project
-        known = project.channel_names if project is not None and project.cases else None
+        """Take images in, after asking what their files leave open.
+
+        `known` are the channels of the cases that are there already, as in `questions_about`.
+        """
         with wait_cursor():
             questions = questions_about(paths, options, known)
         if questions.is_empty:
@@ -152,11 +161,17 @@ class CohortController(QObject):
 
     def _on_create(self, new: NewProject) -> None:
         options = ImportOptions(anonymous_ids=new.anonymous)
-        paths = [Path(path) for path in new.images]
-        self._carry_out(
-            lambda: self._ask(paths, options, partial(self._create, new), self.new_dialog),
-            self.new_dialog,
-        )
+        self._carry_out(lambda: self._ask_and_create(new, options), self.new_dialog)
+
+    def _ask_and_create(self, new: NewProject, options: ImportOptions) -> None:
+        dialog = self.new_dialog
+        if new.data_set is None:
+            paths = [Path(path) for path in new.images]
+            self._ask(paths, options, partial(self._create, new), dialog)
+        else:
+            opened, images = self.data_sets.opened(new, options)
+            create = partial(self.data_sets.create, new, opened)
+            self._ask(images, opened.options.images, create, dialog, known=())
 
     def _create(self, new: NewProject, options: ImportOptions) -> None:
         labels: dict[str, OpenLabels] = {}

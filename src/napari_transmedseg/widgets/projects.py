@@ -89,6 +89,10 @@ class Projects:
         self._session.project = project
         return labels
 
+    def show(self, project: Project) -> None:
+        """Hold a project that was made elsewhere; the one that was open is closed then."""
+        self._session.project = project
+
     def open_sample(self) -> None:
         """Open the sample project; it is made the first time."""
         from napari_transmedseg.project.demo import create_demo_project
