@@ -66,7 +66,7 @@ def test_what_is_left_out_and_what_has_other_voxels_is_told(tmp_path: Path) -> N
     assert found.left_out == ("scout.nii.gz",)
     assert found.sentence() == (
         "By the names of the files, each of 2 cases has 2 images: t1 and t2. "
-        "1 would be left out as channels: scout.nii.gz."
+        "Not among them, and then left out: scout.nii.gz."
     )
 
 

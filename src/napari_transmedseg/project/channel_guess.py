@@ -60,7 +60,7 @@ class ChannelGuess:
         told = f"By the names of the files, {cases} {len(self.names)} images: {listed}."
         if self.left_out:
             some = ", ".join(self.left_out[:_LISTED]) + (", …" if self.left_out[_LISTED:] else "")
-            told += f" {len(self.left_out)} would be left out as channels: {some}."
+            told += f" Not among them, and then left out: {some}."
         return told
 
 

@@ -56,7 +56,7 @@ def require_nothing_said(
             f"{plane_name(wanted)} slices, found {count} annotated slice{'s'[: count > 1]} "
             f"({where}), which would be no whole slices any more; make a new project of the same "
             f"images in the {plane_name(wanted)} plane, and bring the labels in "
-            f"{folder / ANNOTATIONS} into it: what is known of them then stays known."
+            f"{folder / ANNOTATIONS} into it, where what is painted stays known."
         )
 
 

@@ -21,6 +21,10 @@ from qtpy.QtWidgets import (
 from napari_transmedseg.project.channel_guess import ChannelGuess
 from napari_transmedseg.project.import_options import ImportOptions
 
+_ROWS = 6
+_BARS = 24
+"""Pixels for the frame and a scroll bar below."""
+
 
 class ChannelQuestion(QWidget):
     """Its value is options in which the question is answered."""
@@ -42,8 +46,8 @@ class ChannelQuestion(QWidget):
         self.first.addItems(guess.names)
         self.first.setAccessibleName("Channel on screen")
         self.first.setToolTip("This one is shown and painted on; masks lie on its voxels")
-        self.resample = QCheckBox("Bring channels with other voxels onto those of the first")
-        self.resample.setToolTip(f"Other voxels in {', '.join(guess.off_grid[:5])}")
+        self.resample = QCheckBox(_resampling(guess))
+        self.resample.setToolTip("Their intensities are interpolated; each case notes it")
         self.resample.setVisible(bool(guess.off_grid))
         self.table = _table(guess)
 
@@ -104,5 +108,12 @@ def _table(guess: ChannelGuess) -> QTableWidget:
             item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
             item.setToolTip(text if column == 0 else str(case.images[column - 1].path))
             table.setItem(row, column, item)
-    table.setMaximumHeight(170)
+    shown = min(len(guess.cases), _ROWS)
+    table.setFixedHeight(columns.sizeHint().height() + shown * rows.defaultSectionSize() + _BARS)
     return table
+
+
+def _resampling(guess: ChannelGuess) -> str:
+    count = len(guess.off_grid)
+    where = guess.off_grid[0] if count == 1 else f"{count} cases"
+    return f"Bring channels with other voxels onto those of the first (in {where})"
