@@ -44,6 +44,22 @@ def save_classes(path: Path, array_IPL: np.ndarray, geometry: Geometry = GEOMETR
     return path
 
 
+def write_layers(
+    path: Path, layers: np.ndarray, names: tuple[str, ...], geometry: Geometry = GEOMETRY
+) -> None:
+    """3D Slicer's segments of value 1, each in a layer of its own."""
+    affine = np.diag([-1, -1, 1, 1]) @ geometry.affine
+    vectors = [f"({','.join(map(str, affine[:3, axis]))})" for axis in range(4)]
+    lines = ["NRRD0004", "type: unsigned char", "dimension: 4", "space: left-posterior-superior",
+             f"sizes: {' '.join(map(str, layers.shape))}",
+             f"space directions: none {' '.join(vectors[:3])}", "kinds: list domain domain domain",
+             "encoding: raw", f"space origin: {vectors[3]}"]  # fmt: skip
+    for number, name in enumerate(names):
+        key = f"Segment{number}"
+        lines += [f"{key}_Name:={name}", f"{key}_LabelValue:=1", f"{key}_Layer:={number}"]
+    path.write_bytes("\n".join([*lines, "", ""]).encode() + layers.T.tobytes())
+
+
 def make_cohort(folder: Path, num_cases: int = 4, *, suffix: str = "") -> tuple[Path, Path]:
     """Folders of images `case_1`, … and of their label maps, named `case_1<suffix>`."""
     images, labels = folder / "images", folder / "labels"

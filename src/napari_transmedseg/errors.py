@@ -13,6 +13,15 @@ class ImageReadError(TransMedSegError):
     """A file is no image, is damaged, or holds what cannot be segmented."""
 
 
+class OverlapError(ImageReadError):
+    """Segments claim the same voxels, and nobody said which of them wins."""
+
+    def __init__(self, sentence: str, pairs: tuple[tuple[str, str, int], ...]) -> None:
+        super().__init__(sentence)
+        self.pairs = pairs
+        """Names of two segments, and how many voxels both of them claim."""
+
+
 class GeometryError(TransMedSegError):
     """Two volumes do not lie on the same voxels, or a geometry is unknown."""
 

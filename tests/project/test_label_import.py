@@ -4,7 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cohorts import GEOMETRY, SHAPE_IPL, disc_classes, make_cohort, make_project, save_classes
+from cohorts import (
+    GEOMETRY,
+    SHAPE_IPL,
+    disc_classes,
+    make_cohort,
+    make_project,
+    save_classes,
+    write_layers,
+)
 from numpy.testing import assert_array_equal
 
 from napari_transmedseg.cli.main import main
@@ -193,17 +201,3 @@ def test_overlapping_segments_come_in_by_a_rule_and_are_told(tmp_path: Path, cap
     assert f"'core' over 'ring' on {voxels} voxels" in " ".join(capsys.readouterr().err.split())
     with Project.open(project.folder, read_only=True) as found:
         assert_array_equal(found.annotation("case_1").array, disc_classes(1))
-
-
-def write_layers(path: Path, layers: np.ndarray, names: tuple[str, ...]) -> None:
-    """3D Slicer's segments of value 1, each in a layer of its own."""
-    affine = np.diag([-1, -1, 1, 1]) @ GEOMETRY.affine
-    vectors = [f"({','.join(map(str, affine[:3, axis]))})" for axis in range(4)]
-    lines = ["NRRD0004", "type: unsigned char", "dimension: 4", "space: left-posterior-superior",
-             f"sizes: {' '.join(map(str, layers.shape))}",
-             f"space directions: none {' '.join(vectors[:3])}", "kinds: list domain domain domain",
-             "encoding: raw", f"space origin: {vectors[3]}"]  # fmt: skip
-    for number, name in enumerate(names):
-        key = f"Segment{number}"
-        lines += [f"{key}_Name:={name}", f"{key}_LabelValue:=1", f"{key}_Layer:={number}"]
-    path.write_bytes("\n".join([*lines, "", ""]).encode() + layers.T.tobytes())

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cohorts import GEOMETRY, disc_classes, make_project, save_classes
+from cohorts import GEOMETRY, disc_classes, make_project, save_classes, write_layers
 
-from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.errors import ImageReadError, ProjectError
 from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.imaging.io import write_labels
+from napari_transmedseg.imaging.overlap import OverlapRule
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project.annotate import annotate_from_labels
 from napari_transmedseg.project.label_questions import look_into_labels
@@ -88,3 +89,31 @@ def test_by_default_a_mapping_may_name_only_what_there_is(
     project, labels = cohort
     with pytest.raises(ProjectError, match="Expected 'liver'"):
         annotate_from_labels(project, labels, mapping={"liver": "ring"})
+
+
+def test_overlapping_segments_are_asked_about_and_counted_by_the_rule(
+    cohort: tuple[Project, Path], tmp_path: Path
+) -> None:
+    project, _ = cohort
+    disc = disc_classes()
+    core, ring = np.count_nonzero(disc == 2), np.count_nonzero(disc)
+    layers = [GEOMETRY.to_source(part.astype(np.uint8)) for part in (disc == 2, disc > 0)]
+    folder = tmp_path / "slicer"
+    folder.mkdir()
+    write_layers(folder / "case_1.seg.nrrd", np.stack(layers), ("core", "ring"))
+    save_named(folder / "case_2.seg.nrrd", {1: "ring"}, disc > 0)  # has no core at all
+
+    found = look_into_labels(project, folder)
+    assert [(one.names, one.num_voxels) for one in found.overlaps] == [(("core", "ring"), core)]
+    assert {one.key: one.num_voxels for one in found.labels} == {"ring": 2 * ring}
+
+    rule = OverlapRule(first=("core",), passes_over=True)
+    found = look_into_labels(project, folder, overlap=rule)
+    assert found.overlaps
+    assert {one.key: one.num_voxels for one in found.labels} == {
+        "core": core, "ring": 2 * ring - core,
+    }  # fmt: skip
+    annotate_from_labels(project, found.files, overlap=rule)
+    np.testing.assert_array_equal(project.annotation("case_1").array, disc)
+    with pytest.raises(ImageReadError, match="found 'core' in the order of"):
+        annotate_from_labels(project, folder, overlap=OverlapRule(first=("core",)), replace=True)

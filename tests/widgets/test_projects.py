@@ -12,12 +12,10 @@ pytest.importorskip("napari")
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QFileDialog
+from qtpy.QtWidgets import QApplication
 
 from napari_transmedseg.imaging.dicom import DicomSeries
 from napari_transmedseg.imaging.formats import SUFFIXES
-from napari_transmedseg.imaging.io import write_labels
-from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.layer_data import image_layer_data
 from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
 from napari_transmedseg.project.import_questions import ImportQuestions, UnplacedImage
@@ -26,7 +24,6 @@ from napari_transmedseg.widgets.adopt_dialog import AdoptDialog
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
 from napari_transmedseg.widgets.file_filter import FILE_FILTER
 from napari_transmedseg.widgets.import_dialog import ImportDialog
-from napari_transmedseg.widgets.labels_dialog import LabelsDialog
 from napari_transmedseg.widgets.start_page import StartPage
 
 pytestmark = pytest.mark.gui
@@ -219,51 +216,3 @@ def test_a_project_begins_with_an_open_layer_or_leaves_nothing(driver, tiny_volu
     QApplication.processEvents()
     assert [case.case_id for case in driver.widget.session.project.cases] == ["heart"]
     assert (tmp_path / "new" / "images" / "heart.nii.gz").exists()
-
-
-def test_foreign_labels_are_mapped_shown_and_replaced_only_if_that_is_ticked(
-    open_driver, tiny_labels, tmp_path, monkeypatch
-):
-    driver, project = open_driver, open_driver.widget.session.project
-    foreign = np.where(tiny_labels.array == 1, 7, tiny_labels.array).astype(np.uint8)
-    file = tmp_path / "other.nii.gz"
-    write_labels(file, LabelMap(array=foreign, geometry=project.geometry("b")))
-    driver.widget.loop.cases.labelsRequested.emit("b")
-    dialog = visible(driver.widget, LabelsDialog)
-    look_into(dialog, file)
-    assert [dialog.table.item(row, 0).text() for row in range(2)] == ["2", "7"]
-    assert dialog.value().mapping == {"2": "core", "7": "background"}
-    QTest.keyClicks(dialog.table.cellWidget(1, 3), "ring")
-    QTest.mouseClick(dialog.ok, LEFT)
-    QApplication.processEvents()
-    np.testing.assert_array_equal(project.annotation("b").array, tiny_labels.array)
-    driver.choose_case(1)
-    np.testing.assert_array_equal(driver.viewer.layers["b labels"].data, tiny_labels.array)
-    assert "Brought in labels of 1 case." in driver.widget.loop.message.text()
-
-    driver.choose_case(0)
-    write_labels(tmp_path / "a.nii.gz", LabelMap(array=tiny_labels.array,
-                 geometry=project.geometry("a")))  # fmt: skip
-    driver.click(driver.widget.loop.labels)
-    dialog = visible(driver.widget, LabelsDialog)
-    look_into(dialog, tmp_path / "a.nii.gz")
-    assert "Labels are there already in a." in dialog.told.text()
-    assert not dialog.ok.isEnabled()
-    (tmp_path / "none").mkdir()
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "none"))
-    QTest.mouseClick(dialog.folder, LEFT)
-    assert "0 label maps" in dialog.told.text()
-    look_into(dialog, tmp_path / "a.nii.gz")
-    dialog.replace.setFocus()
-    QTest.keyClick(dialog.replace, Qt.Key.Key_Space)
-    QTest.mouseClick(dialog.ok, LEFT)
-    QApplication.processEvents()
-    assert len(driver.widget.annotator.ledger.labeled_indices()) == 8
-    np.testing.assert_array_equal(driver.viewer.layers["a labels"].data, tiny_labels.array)
-
-
-def look_into(dialog: LabelsDialog, path: Path) -> None:
-    """Type a path and press Enter."""
-    dialog.path.selectAll()
-    QTest.keyClicks(dialog.path, str(path))
-    QTest.keyClick(dialog.path, Qt.Key.Key_Return)

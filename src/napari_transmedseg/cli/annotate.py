@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
@@ -37,6 +37,10 @@ class Annotate:
     overlap: Annotated[str | None, arg(metavar="later|A,B,...")] = None
     """Which segment wins where several claim a voxel (3D Slicer, DICOM SEG): `later` in the file,
     or names in the order of their priority; the overlapped voxels are told. Without: refused."""
+    known: Literal["all", "slices", "voxels"] = "all"
+    """What of the label maps counts as known: all of it, so that slices without labels are empty;
+    slices that have labels, as a whole; or only the labeled voxels, so that these slices are in
+    progress. Never more than `<case>.known.nii.gz` beside a label map says."""
     replace: Switch = False
     """Replace what was annotated before on the slices that are brought in."""
     take_over: TakeOver = False
@@ -60,6 +64,7 @@ class Annotate:
                 names=self.names,
                 resample=self.resample,
                 overlap=parse_overlap(self.overlap),
+                known=self.known,
             )
         table = make_table(["case", "slices", "annotated slices (from 0)"])
         for case in summary.cases:

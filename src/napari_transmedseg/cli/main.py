@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "demo": "Go through everything once on sample data and write a report.",
     "new": "Make a project from images.",
     "annotate": "Bring label maps of other tools in as annotation.",
+    "plane": "Count slices in another plane, while nothing is annotated.",
     "status": "Show what a project holds and what is missing.",
     "train": "Train on the annotated slices and learn from the others.",
     "runs": "Compare trained runs; discard one, take it back, or delete it.",

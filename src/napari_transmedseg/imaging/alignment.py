@@ -73,7 +73,11 @@ def onto_same_grid(
             f"Expected all of {what} within {image}, found {lost} labeled voxels beyond it; use "
             "the label map made on this image."
         )
-    return _rewrapped(label_map, array, None, geometry)
+    known = None
+    if label_map.known is not None:
+        known = np.ones(array.shape, dtype=np.bool_)
+        known[target] = label_map.known[source]
+    return _rewrapped(label_map, array, known, geometry)
 
 
 def resample_labels(
@@ -104,6 +108,9 @@ def resample_labels(
         for step in np.linalg.norm(to_label[:3, :3], axis=0)
     )
     array, known = _vote(label_map.array, geometry.display_shape, to_label, samples)
+    if label_map.known is not None:
+        open_voxels = (~label_map.known).astype(np.uint8)
+        known &= _vote(open_voxels, geometry.display_shape, to_label, samples)[0] == 0
     report = ResamplingReport(
         method="nearest" if max(samples) == 1 else "majority",
         before_ml=before,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_transmedseg.errors import ImageReadError
+from napari_transmedseg.errors import ImageReadError, OverlapError
 
 LATER = "later"
 _TOLD = 6
@@ -27,6 +27,8 @@ class OverlapRule:
     first: tuple[str, ...] = ()
     """Names of segments that win over all others, the strongest first. Of the others, the one
     that comes later in the file wins."""
+    passes_over: bool = False
+    """Whether names that a file does not have are left aside, as the rule is for many files."""
 
 
 def parse_overlap(text: str | None) -> OverlapRule | None:
@@ -46,7 +48,8 @@ def painting_order(names: Sequence[str], rule: OverlapRule | None, path: Path) -
     ImageReadError
         If the rule names a segment that there is not.
     """
-    first = [] if rule is None else [_place(name, names, path) for name in rule.first]
+    wanted = [] if rule is None else [name for name in rule.first if _counts(name, names, rule)]
+    first = [_place(name, names, path) for name in wanted]
     others = [index for index in range(len(names)) if index not in first]
     return others + list(dict.fromkeys(first))[::-1]
 
@@ -69,7 +72,7 @@ def overlap_notes(
 
     Raises
     ------
-    ImageReadError
+    OverlapError
         If some did and nobody chose a rule.
     """
     if not covered:
@@ -82,12 +85,20 @@ def overlap_notes(
     told = ", ".join(pairs[:_TOLD]) + more
     if rule is None:
         top, below = (names.get(value, str(value)) for value in covered.most_common(1)[0][0])
-        raise ImageReadError(
+        raise OverlapError(
             f"Expected one segment per voxel in {path}, found segments that overlap: {told}; "
             f"choose which wins when you bring them in (--overlap {LATER}, or names in the order "
-            f"of their priority: --overlap '{below},{top}'), or save them into files of their own."
+            f"of their priority: --overlap '{below},{top}'), or save them into files of their own.",
+            tuple(
+                (names.get(one, str(one)), names.get(other, str(other)), count)
+                for (one, other), count in covered.most_common()
+            ),
         )
     return (f"Segments of {path.name} overlapped, and the first of each pair won: {told}.",)
+
+
+def _counts(name: str, names: Sequence[str], rule: OverlapRule) -> bool:
+    return not rule.passes_over or name.casefold() in [own.casefold() for own in names]
 
 
 def _place(name: str, names: Sequence[str], path: Path) -> int:

@@ -25,6 +25,15 @@ _NUM_AXES = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class OpenLabels:
+    """A label map that is on screen, on the voxels of an image that is open too."""
+
+    name: str
+    array: Any
+    """Of the shape of the image; read when it is taken over."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class OpenArray:
     """An array that is on screen, and what is known about its place."""
 
@@ -40,6 +49,8 @@ class OpenArray:
     """Unit of scale and translation; empty where there is none."""
     source: Path | None = None
     """File that it was read from."""
+    labels: tuple[OpenLabels, ...] = ()
+    """Label maps that are open and lie on its voxels."""
 
     @property
     def is_placed(self) -> bool:

@@ -15,6 +15,7 @@ from napari_transmedseg.imaging.io import read_labels
 from napari_transmedseg.imaging.label_tables import read_label_table
 from napari_transmedseg.imaging.overlap import OverlapRule
 from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.project.known_parts import Known, known_as, with_own_mask
 from napari_transmedseg.project.label_classes import map_classes
 from napari_transmedseg.project.label_files import CASE_PLACEHOLDER, Pairing, pair_label_maps
 from napari_transmedseg.project.ledger import SliceState
@@ -55,6 +56,8 @@ def annotate_from_labels(
     names: Path | str | None = None,
     resample: bool = False,
     overlap: OverlapRule | None = None,
+    known: Known = "all",
+    who: Mapping[str, str] | None = None,
     allow_unused: bool = False,
 ) -> AnnotationSummary:
     """Take label maps, paired by case id, as annotation of a project.
@@ -87,6 +90,12 @@ def annotate_from_labels(
     overlap
         Which segment wins where several claim a voxel; how many voxels that were is then told.
         Without, such files are refused.
+    known
+        What counts as known: `all`, slices without labels being empty then; `slices`: slices that
+        have labels, as a whole; `voxels`: only what is labeled. Never more than a known mask
+        beside a label map (`<case>.known.nii.gz`) says.
+    who
+        Where they come from, by case, for the ledger; without, the names of the files.
     allow_unused
         Whether the mapping may name what some of the label maps do not hold.
 
@@ -109,6 +118,7 @@ def annotate_from_labels(
         table=None if names is None else read_label_table(Path(names)),
         resample=resample,
         overlap=overlap,
+        known=known,
         allow_unused=allow_unused,
     )
     planned = tuple(
@@ -129,7 +139,7 @@ def annotate_from_labels(
             case.case_id,
             reader.read(case)[0],
             case.slices,
-            who=case.source.name,
+            who=(who or {}).get(case.case_id, case.source.name),
             overwrite=replace,
         )
     unpaired = pairing.sentences() if case_ids is None else ()
@@ -145,11 +155,12 @@ class _LabelReader:
     table: tuple[dict[int, str], dict[int, str]] | None
     resample: bool
     overlap: OverlapRule | None
+    known: Known
     allow_unused: bool
 
     def read(self, case: AnnotatedCase) -> tuple[LabelMap, list[str]]:
         """Label map on the image's grid in the project's classes, and what to know about it."""
-        label_map = read_labels(case.source, overlap=self.overlap)
+        label_map = with_own_mask(read_labels(case.source, overlap=self.overlap), case.source)
         notes = [f"{case.case_id}: {note}" for note in label_map.notes]
         if self.table is not None:
             label_map = dataclasses.replace(label_map, names=self.table[0])
@@ -157,15 +168,19 @@ class _LabelReader:
             label_map, self.project.class_names, self.mapping, str(case.source),
             allow_unused=self.allow_unused,
         )  # fmt: skip
+        moved, told = self._on_grid(case, mapped)
+        return known_as(moved, self.known, self.project.slice_axis), [*notes, *told]
+
+    def _on_grid(self, case: AnnotatedCase, mapped: LabelMap) -> tuple[LabelMap, list[str]]:
         image, name = self.project.geometry(case.case_id), f"the image of {case.case_id}"
         sparse = is_segmentation(case.source)
         try:
-            return onto_same_grid(mapped, image, str(case.source), name, sparse=sparse), notes
+            return onto_same_grid(mapped, image, str(case.source), name, sparse=sparse), []
         except GeometryError:
             if not self.resample:
                 raise
         moved, report = resample_labels(mapped, image, str(case.source), name)
-        return moved, [*notes, f"{case.case_id}: {report.sentence(self.project.class_names)}"]
+        return moved, [f"{case.case_id}: {report.sentence(self.project.class_names)}"]
 
 
 def annotation_advice(project: Project) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ def channels_left_out(paths: Iterable[str | Path], options: ImportOptions) -> li
     if not _by_names(options):
         return []
     sources = find_sources(paths, options)
-    taken = {id(one) for _, _, one in _assigned(sources, options)}
+    taken = {id(one) for _, _, one in assigned_channels(sources, options)}
     return [one.path for one in sources if id(one) not in taken]
 
 
@@ -109,7 +109,7 @@ def _by_names(options: ImportOptions) -> bool:
 def _grouped(sources: Sequence[ImageSource], options: ImportOptions) -> list[ImageSource]:
     cases: dict[_Key, dict[str, ImageSource]] = {}
     names: dict[str, None] = {}
-    for key, name, source in _assigned(sources, options):
+    for key, name, source in assigned_channels(sources, options):
         names[name] = None
         channels = cases.setdefault(key, {})
         if name in channels:
@@ -140,10 +140,10 @@ def _grouped(sources: Sequence[ImageSource], options: ImportOptions) -> list[Ima
     ]
 
 
-def _assigned(
+def assigned_channels(
     sources: Sequence[ImageSource], options: ImportOptions
-) -> list[tuple[_Key, str, ImageSource]]:
-    """Case and channel of every image that is one."""
+) -> list[tuple[tuple[Path, str], str, ImageSource]]:
+    """Folder and id of the case, and channel, of every image that is one by its name."""
     shared = Counter(source.path for source in sources if source.series)
     wanted = _parsed(options.channels)
     found = []

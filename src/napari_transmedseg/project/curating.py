@@ -1,4 +1,4 @@
-"""What a person takes out of a cohort: cases and classes."""
+"""What a person takes out of a cohort, cases and classes, and the plane that it is cut in."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ from napari_transmedseg.project.class_removal import (
 )
 from napari_transmedseg.project.label_files import KNOWN_SUFFIX
 from napari_transmedseg.project.ledger import Ledger
+from napari_transmedseg.project.planes import (
+    ANNOTATIONS,
+    put_away,
+    require_nothing_said,
+    spoken_for,
+)
 from napari_transmedseg.project.replacing import is_unfinished, replacing
 from napari_transmedseg.project.run import CONFIG_FILE, OUTDATED, Run
 from napari_transmedseg.project.schema import (
@@ -34,14 +40,14 @@ from napari_transmedseg.project.schema import (
     load_project_file,
     save_project_file,
 )
-from napari_transmedseg.project.when import now
+from napari_transmedseg.project.when import now, now_in_name
 
-ANNOTATIONS = "annotations"
+BACKUPS = "backups"
 REMOVAL_MARK = "-before-removal"
 
 
 class CuratedCohort(AnnotatedCohort):
-    """A cohort from which cases and classes can be taken. Change it on one thread only."""
+    """A cohort whose cases, classes and plane can be taken back. Change it on one thread only."""
 
     def remove_case(self, case_id: str) -> None:
         """Take a case out of the project; its image, labels and predictions stay on the disk.
@@ -56,6 +62,46 @@ class CuratedCohort(AnnotatedCohort):
             self._geometries.pop(case_id, None)
             self._volumes.pop(case_id, None)
         self.cases_changed.emit()
+
+    def set_plane(self, plane: str) -> Path | None:
+        """Count slices in another plane; only while nothing is said of those of this one.
+
+        Parameters
+        ----------
+        plane
+            `axial`, `coronal`, `sagittal`, or `auto`: that of acquisition.
+
+        Returns
+        -------
+        Path or None
+            Folder that holds snapshots and the log of corrections of the plane before; None where
+            the slices lie in that plane already, and nothing was done.
+
+        Raises
+        ------
+        ProjectError
+            If anything is annotated, in a case that was removed too; or there is no such plane.
+        """
+        self._require_writable()
+        grids = [self.geometry(case.case_id) for case in self.cases] if plane == "auto" else []
+        axis = case_files.slice_axis_of(grids, plane)
+        if axis == self.slice_axis:
+            return None
+        said = [
+            (case_id, spoken_for(*self._read_any(case_id), self.slice_axis))
+            for case_id in self._annotated_ids(with_removed=True)
+        ]
+        require_nothing_said(said, self.folder, self.slice_axis, axis)
+        backup = self.folder / BACKUPS / f"{now_in_name()}-before-another-plane"
+        put_away(self.folder, backup)
+        self._update(slice_axis=axis)
+        self._ledgers.clear()
+        self._stored = None
+        self.cases_changed.emit()
+        for case in self.cases:
+            self.annotation_changed.emit(case.case_id)
+            self.ledger_changed.emit(case.case_id)
+        return backup
 
     def class_usage(self, value: int) -> ClassUsage:
         """Count the annotated voxels of a class; reads the annotation of every case."""

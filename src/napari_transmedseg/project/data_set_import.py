@@ -132,7 +132,7 @@ def open_data_set(data_set: Path, options: DataSetOptions) -> OpenedDataSet:
     data = read_data_set(data_set, layout=options.layout, channel=channel)
     _require_files(data, data_set)
     _require_channel(data, options)
-    names = options.classes or data.class_names or _names_in_labels(data)
+    names = options.classes or data.class_names or names_in_labels(data)
     if not names:
         raise DataSetError(
             f"Expected names of the classes, found none in {data_set} {_found_values(data)}; name "
@@ -300,7 +300,7 @@ def _require_channel(data: DataSet, options: DataSetOptions) -> None:
         )
 
 
-def _names_in_labels(data: DataSet) -> tuple[str, ...]:
+def names_in_labels(data: DataSet) -> tuple[str, ...]:
     """Names that the first label map gives to the values 1 to N (3D Slicer's segments)."""
     first = _first_labels(data)
     names = {} if first is None else first[1].names
@@ -308,11 +308,17 @@ def _names_in_labels(data: DataSet) -> tuple[str, ...]:
     return tuple(names[value] for value in sorted(names)) if one_by_one else ()
 
 
+def values_in_labels(data: DataSet) -> tuple[int, ...]:
+    """Values in the first label map that would be taken; none where there is no such."""
+    first = _first_labels(data)
+    return () if first is None else tuple(int(one) for one in np.unique(first[1].array) if one)
+
+
 def _found_values(data: DataSet) -> str:
     first = _first_labels(data)
     if first is None:
         return "and no label map"
-    values = [int(value) for value in np.unique(first[1].array) if value]
+    values = values_in_labels(data)
     listed = ", ".join(map(str, values[:_LISTED])) + (", …" if len(values) > _LISTED else "")
     return f"but the labels {listed or '(none)'} in {first[0]}"
 

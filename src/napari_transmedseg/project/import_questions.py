@@ -1,4 +1,4 @@
-"""What a person has to be asked before images become cases: series, frames, voxel size, names."""
+"""What a person is asked before images become cases: series, frames, channels, sizes, names."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from napari_transmedseg.imaging.dicom import DicomSeries
 from napari_transmedseg.imaging.io import open_image
+from napari_transmedseg.project.channel_guess import ChannelGuess, guess_channels
 from napari_transmedseg.project.image_sources import find_sources, series_below
 from napari_transmedseg.project.import_options import ALL, ImportOptions
 
@@ -32,6 +33,8 @@ class ImportQuestions:
     frames: tuple[tuple[str, int], ...] = ()
     """Name and number of frames of each 4-D image."""
     unplaced: tuple[UnplacedImage, ...] = ()
+    channels: ChannelGuess | None = None
+    """Images that may be channels of one case."""
     named_by_scanner: bool = False
     """Names of cases come from DICOM folders, which are often called after patients."""
 
@@ -46,7 +49,9 @@ class ImportQuestions:
         return min((count for _, count in self.frames), default=0)
 
 
-def questions_about(paths: Sequence[Path], options: ImportOptions) -> ImportQuestions:
+def questions_about(
+    paths: Sequence[Path], options: ImportOptions, channels: Sequence[str] | None = None
+) -> ImportQuestions:
     """Look into the headers of images for what has to be decided.
 
     Parameters
@@ -55,6 +60,8 @@ def questions_about(paths: Sequence[Path], options: ImportOptions) -> ImportQues
         Files and folders, as for `find_sources`.
     options
         What is decided already.
+    channels
+        Those of the project's cases, none for single images; None: it has no case yet.
 
     Raises
     ------
@@ -64,9 +71,8 @@ def questions_about(paths: Sequence[Path], options: ImportOptions) -> ImportQues
     series = () if options.series else tuple(series_below(paths))
     asked = series if _leaves_a_choice(series) else ()
     frames, unplaced = [], []
-    for source in find_sources(
-        paths, replace(options, frame=None, series=options.series or (ALL,))
-    ):
+    sources = find_sources(paths, replace(options, frame=None, series=options.series or (ALL,)))
+    for source in sources:
         image = open_image(source.path, series=source.series)
         if image.num_frames > 1 and options.frame is None:
             frames.append((source.case_id, image.num_frames))
@@ -75,10 +81,12 @@ def questions_about(paths: Sequence[Path], options: ImportOptions) -> ImportQues
             unplaced.append(
                 UnplacedImage(name=source.case_id, shape=geometry.shape, spacing=geometry.spacing)
             )
+    asks_channels = not frames and not options.channels and options.frame is None
     return ImportQuestions(
         series=asked,
         frames=tuple(frames),
         unplaced=tuple(unplaced),
+        channels=guess_channels(sources, channels) if asks_channels else None,
         named_by_scanner=bool(series) and not options.anonymous_ids,
     )
 

@@ -27,7 +27,7 @@ def merge_labels(
     """Put slices into an annotation.
 
     A slice that `incoming` knows as a whole is annotated afterwards, or empty; one that it
-    knows in part is in progress; one that it does not know stays as it was.
+    knows in part is in progress if a class shows there; others stay as they were.
 
     Raises
     ------
@@ -50,13 +50,14 @@ def merge_labels(
                 "are annotated differently; leave the slice out, or allow overwriting."
             )
         merged[cut] = np.where(known, incoming.array[cut], merged[cut])
-        state = _state(known.all(), bool(merged[cut].any()))
-        if known.all() or not ledger.states[index].is_labeled:
+        is_whole, is_painted = bool(known.all()), bool(merged[cut].any())
+        if is_whole or (is_painted and not ledger.states[index].is_labeled):
+            state = _state(is_whole, is_painted)
             ledger = ledger.with_states([index], state, who=who, when=when)
     return LabelMap(array=merged, geometry=current.geometry), ledger
 
 
-def _state(whole: np.bool_ | bool, painted: bool) -> SliceState:
+def _state(whole: bool, painted: bool) -> SliceState:
     if not whole:
         return SliceState.IN_PROGRESS
     return SliceState.ANNOTATED if painted else SliceState.EMPTY

@@ -14,3 +14,8 @@ def now(*, milliseconds: bool = False) -> str:
 def now_in_words() -> str:
     """Moment of the call, for a page that a person reads."""
     return f"{datetime.now().astimezone():%d %B %Y, %H:%M}"
+
+
+def now_in_name() -> str:
+    """Moment of the call, for the name of a folder."""
+    return f"{datetime.now().astimezone():%Y%m%d-%H%M%S}"

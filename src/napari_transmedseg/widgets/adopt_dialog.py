@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QDialog,
     QDialogButtonBox,
     QDoubleSpinBox,
@@ -17,7 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_transmedseg.project.adopting import OpenArray
+from napari_transmedseg.project.adopting import OpenArray, OpenLabels
 
 _AXES = ("first axis (slices)", "second axis (rows)", "third axis (columns)")
 _MOST_MM = 100.0
@@ -31,6 +32,8 @@ class AdoptedLayer:
     opened: OpenArray
     spacing: tuple[float, float, float] | None = None
     """Voxel size in mm that a person vouches for; None where the place is known."""
+    labels: OpenLabels | None = None
+    """Labels layer that becomes the annotation of the image's case."""
 
 
 class AdoptDialog(QDialog):
@@ -52,6 +55,7 @@ class AdoptDialog(QDialog):
         told.setWordWrap(True)
         self.boxes = [_tick(one) for one in self._arrays]
         self.sizes = [_sizes(one) for one in self._arrays]
+        self.labels = _label_choices(self._arrays)
         self.confirmed = QCheckBox("These voxel sizes are right")
         self.confirmed.setToolTip("Volumes in ml and the thickness of slices rest on them")
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
@@ -66,10 +70,12 @@ class AdoptDialog(QDialog):
         ):
             about = QLabel(one.sentence())
             about.setWordWrap(True)
-            grid.addWidget(box, 3 * row, 0, 1, 3)
-            grid.addWidget(about, 3 * row + 1, 0, 1, 3)
+            grid.addWidget(box, 4 * row, 0, 1, 3)
+            grid.addWidget(about, 4 * row + 1, 0, 1, 3)
             for column, size in enumerate(sizes):
-                grid.addWidget(size, 3 * row + 2, column)
+                grid.addWidget(size, 4 * row + 2, column)
+            if one.labels:
+                grid.addWidget(self.labels[row], 4 * row + 3, 0, 1, 3)
         layout = QVBoxLayout(self)
         layout.addLayout(grid)
         for part in (told, self.confirmed, self.buttons):
@@ -90,11 +96,15 @@ class AdoptDialog(QDialog):
     def value(self) -> tuple[AdoptedLayer, ...]:
         """Layers that are ticked, with the sizes given for them."""
         chosen = []
-        for one, box, sizes in zip(self._arrays, self.boxes, self.sizes, strict=True):
+        for one, box, sizes, labels in zip(
+            self._arrays, self.boxes, self.sizes, self.labels, strict=True
+        ):
             if box.isChecked():
                 given = [size.value() for size in sizes]
                 spacing = (given[0], given[1], given[2]) if given else None
-                chosen.append(AdoptedLayer(opened=one, spacing=spacing))
+                index = labels.currentIndex() - 1
+                with_labels = one.labels[index] if index >= 0 else None
+                chosen.append(AdoptedLayer(opened=one, spacing=spacing, labels=with_labels))
         return tuple(chosen)
 
     def _on_size(self) -> None:
@@ -102,6 +112,8 @@ class AdoptDialog(QDialog):
         self._offer()
 
     def _offer(self, *_: object) -> None:
+        for box, labels in zip(self.boxes, self.labels, strict=True):
+            labels.setEnabled(box.isChecked())
         unplaced = [one.spacing for one in self.value() if one.spacing is not None]
         self.confirmed.setVisible(bool(unplaced))
         is_sized = all(min(spacing) > 0 for spacing in unplaced)
@@ -123,6 +135,23 @@ def _tick(opened: OpenArray) -> QCheckBox:
     box.setToolTip(f"Make a case of the layer {opened.name}")
     box.setChecked(opened.is_placed)
     return box
+
+
+def _label_choices(arrays: Sequence[OpenArray]) -> list[QComboBox]:
+    """For each array the labels that lie on it; labels are offered first to one array alone."""
+    fields, taken = [], set()
+    for opened in arrays:
+        field = QComboBox()
+        field.addItem("without labels")
+        field.addItems([f"with the labels of the layer ‘{one.name}’" for one in opened.labels])
+        field.setAccessibleName(f"Labels of {opened.name}")
+        field.setToolTip("These labels become annotation; you are asked which value is which class")
+        free = [place for place, one in enumerate(opened.labels, 1) if one.name not in taken]
+        if free:
+            field.setCurrentIndex(free[0])
+            taken.add(opened.labels[free[0] - 1].name)
+        fields.append(field)
+    return fields
 
 
 def _sizes(opened: OpenArray) -> list[QDoubleSpinBox]:

@@ -10,11 +10,9 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_transmedseg.errors import ProjectError, TransMedSegError
 from napari_transmedseg.project.case_facts import facts_of
-from napari_transmedseg.project.label_questions import look_into_labels
 from napari_transmedseg.widgets.case_view import CaseView
 from napari_transmedseg.widgets.desk import Desk
 from napari_transmedseg.widgets.file_filter import FILE_FILTER
-from napari_transmedseg.widgets.labels_dialog import LabelsDialog, LabelsRequest
 from napari_transmedseg.widgets.preparing import CasePreparer
 from napari_transmedseg.widgets.snapshots_dialog import SnapshotsDialog
 from napari_transmedseg.widgets.waiting import wait_cursor
@@ -28,7 +26,7 @@ class CaseController(QObject):
         self._desk = desk
         self._view = CaseView(desk.viewer)
         self._preparer = CasePreparer()
-        loop, cases, slot = desk.loop, desk.loop.cases, desk.slot
+        cases, slot = desk.loop.cases, desk.slot
         cases.valueChanged.connect(slot(self.open_case))
         cases.highlighted.connect(self._prepare)
         cases.domainChanged.connect(slot(self._set_domain))
@@ -36,8 +34,6 @@ class CaseController(QObject):
         cases.folderRequested.connect(slot(self._show_folder))
         cases.relinkRequested.connect(slot(self._relink))
         cases.removeRequested.connect(slot(self._ask_to_remove))
-        cases.labelsRequested.connect(slot(self._ask_for_labels))
-        loop.labelsRequested.connect(slot(self._ask_for_labels))
         desk.session.project_changed.connect(self._on_project)
         desk.session.case_changed.connect(cases.setValue)
         desk.session.ledger_changed.connect(self._on_ledger)
@@ -165,51 +161,18 @@ class CaseController(QObject):
             self._desk.annotator.layers.clear()
         session.message_changed.emit(f"Removed {case_id}; its labels stay in the project's folder.")
 
-    def _ask_for_labels(self, case_id: str = "") -> None:
-        names = list(self._desk.session.require_project().class_names.values())
-        dialog = LabelsDialog(names, case_id, parent=self._desk.window)
-        dialog.lookRequested.connect(lambda path, names: self._look(dialog, path, names))
-        dialog.importRequested.connect(lambda request: self._bring_in(dialog, request))
-        dialog.open()
-
-    def _look(self, dialog: LabelsDialog, path: str, names: str) -> None:
-        try:
-            with wait_cursor():
-                found = look_into_labels(
-                    self._desk.session.require_project(), Path(path), case_id=dialog.case_id,
-                    names=Path(names) if names else None,
-                )  # fmt: skip
-        except (TransMedSegError, OSError) as error:
-            dialog.set_found(None)
-            self._desk.show_error(str(error), parent=dialog)
-        else:
-            dialog.set_found(found)
-
-    def _bring_in(self, dialog: LabelsDialog, request: LabelsRequest) -> None:
-        self._desk.annotator.save_now()
-        try:
-            with wait_cursor():
-                self._desk.projects.bring_in_labels(request)
-        except (TransMedSegError, OSError) as error:
-            self._desk.show_error(str(error), parent=dialog)
-            return
-        dialog.accept()
-        self._on_cases()
-        if self._desk.session.case_id in request.found.files:
-            self._desk.slot(self.reopen)()
-
     def _on_project(self) -> None:
         project, cases = self._desk.session.project, self._desk.loop.cases
         self._view.forget()
         if project is None:
             return
-        project.cases_changed.connect(self._on_cases)
+        project.cases_changed.connect(self.show_cases)
         cases.set_rows([facts_of(project, case) for case in project.cases])
         if project.cases:
             cases.setValue(project.cases[0].case_id)
             self._desk.slot(self.open_case)(project.cases[0].case_id)
 
-    def _on_cases(self) -> None:
+    def show_cases(self) -> None:
         """Show cases that came or changed; in a project that had none, the first is opened."""
         project, session = self._desk.session.project, self._desk.session
         if project is not None:

@@ -11,17 +11,21 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_transmedseg.errors import ProjectError, ProjectTakenError, TransMedSegError
+from napari_transmedseg.project.adopting import OpenLabels
 from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
 from napari_transmedseg.project.import_questions import questions_about
 from napari_transmedseg.widgets.adopt_dialog import AdoptDialog, AdoptedLayer
 from napari_transmedseg.widgets.case_controller import CaseController
 from napari_transmedseg.widgets.class_controller import ClassController
+from napari_transmedseg.widgets.data_set_controller import DataSetController
 from napari_transmedseg.widgets.desk import Desk
 from napari_transmedseg.widgets.file_filter import FILE_FILTER
 from napari_transmedseg.widgets.import_dialog import ImportDialog
+from napari_transmedseg.widgets.labels_controller import LabelsController
 from napari_transmedseg.widgets.new_project_dialog import NewProject, NewProjectDialog
 from napari_transmedseg.widgets.open_layers import open_arrays
 from napari_transmedseg.widgets.open_question import open_folder
+from napari_transmedseg.widgets.plane_controller import PlaneController
 from napari_transmedseg.widgets.projects import is_project
 from napari_transmedseg.widgets.waiting import wait_cursor
 
@@ -51,6 +55,9 @@ class CohortController(QObject):
         loop.adoptRequested.connect(slot(lambda: self._ask_for_layers(self._adopt, desk.window)))
         desk.session.project_changed.connect(self._on_project)
         self.cases = CaseController(desk)
+        self.data_sets = DataSetController(desk, self.new_dialog, self._change_project)
+        self.labels = LabelsController(desk, self.cases)
+        self.plane = PlaneController(desk, self.cases)
         self.classes = ClassController(desk, self.cases.reopen)
         self.classes.shown.connect(self.shown)
         desk.start_page.set_recent(desk.projects.recent.projects())
@@ -61,6 +68,7 @@ class CohortController(QObject):
 
     def shut_down(self) -> None:
         """Let the reading in advance end."""
+        self.data_sets.shut_down()
         self.cases.shut_down()
 
     def take_drops(self) -> None:
@@ -80,7 +88,10 @@ class CohortController(QObject):
             self._on_new(images=paths)
 
     def _add(self, paths: Sequence[Path]) -> None:
-        self._ask(paths, NO_CHOICE, partial(self._desk.projects.add_images, paths))
+        project = self._desk.session.require_project()
+        known = project.channel_names if project.cases else None
+        take = partial(self._desk.projects.add_images, paths)
+        self._ask(paths, NO_CHOICE, take, known=known)
 
     def _ask(
         self,
@@ -88,10 +99,15 @@ class CohortController(QObject):
         options: ImportOptions,
         take: Callable[[ImportOptions], None],
         parent: QWidget | None = None,
+        *,
+        known: Sequence[str] | None = None,
     ) -> None:
-        """Take images in, after asking what their files leave open."""
+        """Take images in, after asking what their files leave open.
+
+        `known` are the channels of the cases that are there already, as in `questions_about`.
+        """
         with wait_cursor():
-            questions = questions_about(paths, options)
+            questions = questions_about(paths, options, known)
         if questions.is_empty:
             take(options)
             return
@@ -114,7 +130,7 @@ class CohortController(QObject):
         dialog.open()
 
     def _adopt(self, layers: Sequence[AdoptedLayer]) -> None:
-        self._desk.projects.adopt(layers)
+        self.labels.ask_about_layers(self._desk.projects.adopt(layers))
 
     def _carry_out(self, action: Callable[[], None], parent: QWidget | None = None) -> bool:
         """Do it, show what goes wrong over the window it belongs to, and say whether it worked."""
@@ -145,15 +161,23 @@ class CohortController(QObject):
 
     def _on_create(self, new: NewProject) -> None:
         options = ImportOptions(anonymous_ids=new.anonymous)
-        paths = [Path(path) for path in new.images]
-        self._carry_out(
-            lambda: self._ask(paths, options, partial(self._create, new), self.new_dialog),
-            self.new_dialog,
-        )
+        self._carry_out(lambda: self._ask_and_create(new, options), self.new_dialog)
+
+    def _ask_and_create(self, new: NewProject, options: ImportOptions) -> None:
+        dialog = self.new_dialog
+        if new.data_set is None:
+            paths = [Path(path) for path in new.images]
+            self._ask(paths, options, partial(self._create, new), dialog)
+        else:
+            opened, images = self.data_sets.opened(new, options)
+            create = partial(self.data_sets.create, new, opened)
+            self._ask(images, opened.options.images, create, dialog, known=())
 
     def _create(self, new: NewProject, options: ImportOptions) -> None:
-        self._change_project(lambda: self._desk.projects.create(new, options))
+        labels: dict[str, OpenLabels] = {}
+        self._change_project(lambda: labels.update(self._desk.projects.create(new, options)))
         self.new_dialog.accept()
+        self.labels.ask_about_layers(labels)
 
     def _on_open(self) -> None:
         folder = QFileDialog.getExistingDirectory(self._desk.window, "Open a project folder")

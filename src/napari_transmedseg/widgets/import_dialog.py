@@ -1,4 +1,4 @@
-"""Asks what files leave open before they become cases: series, frames, voxel size, names."""
+"""Asks what files leave open before they become cases: series, frames, channels, size, names."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QGroupBox,
     QHeaderView,
     QLabel,
+    QLineEdit,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -21,10 +22,11 @@ from qtpy.QtWidgets import (
 )
 
 from napari_transmedseg.imaging.dicom import DicomSeries
-from napari_transmedseg.project.import_options import ImportOptions
+from napari_transmedseg.project.import_options import CHANNELS, ImportOptions
 from napari_transmedseg.project.import_questions import ImportQuestions
+from napari_transmedseg.widgets.channel_question import ChannelQuestion
 
-FrameChoice = int | Literal["all"]
+FrameChoice = int | Literal["all", "channels"]
 _LISTED = 6
 _SERIES_COLUMNS = ("Description", "Type", "Size", "Spacing (mm)", "Slices from", "Problem")
 
@@ -52,6 +54,12 @@ class ImportDialog(QDialog):
         self.frames.setToolTip("What to take of images that hold several volumes")
         for text, choice in frame_choices(questions.most_frames):
             self.frames.addItem(text, choice)
+        self.frame_names = QLineEdit()
+        self.frame_names.setPlaceholderText("optional: their names, such as t1, t2, flair")
+        self.frame_names.setAccessibleName("Names of the channels")
+        self.frame_names.setToolTip("In the order of the volumes, separated by commas")
+        self.frame_names.hide()
+        self.channels = ChannelQuestion(questions.channels) if questions.channels else None
         self.spacing = QCheckBox("The voxel sizes are right")
         self.spacing.setToolTip("Masks are then written on these sizes; volumes in ml need them")
         self.anonymous = QCheckBox("Number the cases (case_001, …) instead of using folder names")
@@ -70,18 +78,25 @@ class ImportDialog(QDialog):
             layout.addWidget(_group("Which series?", self.series))
         if questions.frames:
             told = QLabel(_frames_text(questions))
-            layout.addWidget(_group("Images of several volumes", told, self.frames))
+            layout.addWidget(
+                _group("Images of several volumes", told, self.frames, self.frame_names)
+            )
+        if self.channels is not None:
+            layout.addWidget(_group("Several images of one person?", self.channels))
         if questions.unplaced:
             told = QLabel(_spacing_text(questions))
             layout.addWidget(_group("Images that do not say where they lie", told, self.spacing))
         if questions.named_by_scanner:
             layout.addWidget(_group("Names", self.anonymous))
         layout.addWidget(self.buttons)
-        self.resize(620 if questions.series else 460, 0)
+        self.resize(620 if questions.series or questions.channels else 460, 0)
 
         # CONNECTIONS
         self.series.itemChanged.connect(self._on_changed)
         self.spacing.toggled.connect(self._on_changed)
+        self.frames.currentIndexChanged.connect(self._on_changed)
+        if self.channels is not None:
+            self.channels.valueChanged.connect(self._on_changed)
         self.buttons.accepted.connect(self._on_accepted)
         self.buttons.rejected.connect(self.reject)
         self._on_changed()
@@ -93,17 +108,29 @@ class ImportDialog(QDialog):
         if asked.series:
             options = replace(options, series=self.series.value())
         if asked.frames:
-            options = replace(options, frame=self.frames.currentData())
+            options = replace(options, frame=self.frames.currentData(), channels=self._names())
+        if self.channels is not None:
+            options = self.channels.value(options)
         if asked.unplaced:
             options = replace(options, confirm_spacing=self.spacing.isChecked())
         return replace(options, anonymous_ids=self.anonymous.isChecked())
 
+    def _names(self) -> tuple[str, ...]:
+        """Names of the channels, where volumes of one image become channels."""
+        if self.frames.currentData() != CHANNELS:
+            return ()
+        names = (name.strip() for name in self.frame_names.text().split(","))
+        return tuple(name for name in names if name)
+
     def _on_changed(self, *_: object) -> None:
+        self.frame_names.setVisible(self.frames.currentData() == CHANNELS)
         is_chosen = bool(self.series.value()) or not self._questions.series
         is_confirmed = self.spacing.isChecked() or not self._questions.unplaced
-        self.ok.setEnabled(is_chosen and is_confirmed)
+        is_aligned = self.channels is None or self.channels.is_answered
+        self.ok.setEnabled(is_chosen and is_confirmed and is_aligned)
         self.ok.setToolTip(
             "Choose a series first" if not is_chosen
+            else "Allow other voxels, or make a case of each image" if not is_aligned
             else "Confirm the voxel sizes first" if not is_confirmed
             else "Make cases of these images"
         )  # fmt: skip
@@ -150,7 +177,8 @@ class SeriesTable(QTableWidget):
 def frame_choices(count: int) -> list[tuple[str, FrameChoice]]:
     """Ways to take 4-D images, as they are called on the screen."""
     ways: list[tuple[str, FrameChoice]] = [("Each volume is a case of its own", "all")]
-    return ways + [(f"Only volume {frame + 1}", frame) for frame in range(count)]
+    ways += [(f"Only volume {frame + 1}", frame) for frame in range(count)]
+    return [*ways, ("They are the channels of one case", "channels")]
 
 
 def _flags_of(series: DicomSeries, *, is_box: bool) -> Qt.ItemFlag:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
@@ -25,11 +25,19 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_transmedseg.imaging.overlap import OverlapRule
+from napari_transmedseg.project.known_parts import Known
 from napari_transmedseg.project.label_classes import BACKGROUND, UNKNOWN
 from napari_transmedseg.project.label_questions import ForeignLabels
 from napari_transmedseg.widgets.file_filter import FILE_FILTER
+from napari_transmedseg.widgets.overlap_edit import OverlapEdit
 
 _COLUMNS = ("In the file", "Voxels", "Cases", "Becomes")
+_KNOWN: tuple[tuple[str, Known], ...] = (
+    ("All are known; without a label they are empty", "all"),
+    ("Those that have labels are done, the others stay open", "slices"),
+    ("Those that have labels are in progress, the others stay open", "voxels"),
+)
 _TABLES = "Label names (*.txt *.ctbl *.csv *.json);;All files (*)"
 
 
@@ -43,6 +51,10 @@ class LabelsRequest:
     replace: bool
     resample: bool
     names: str = ""
+    known: Known = "all"
+    overlap: OverlapRule | None = None
+    who: Mapping[str, str] = field(default_factory=dict)
+    """Where they come from, by case; empty: files."""
 
 
 class LabelsDialog(QDialog):
@@ -53,9 +65,15 @@ class LabelsDialog(QDialog):
     importRequested = Signal(object)
 
     def __init__(
-        self, classes: Sequence[str], case_id: str = "", parent: QWidget | None = None
+        self,
+        classes: Sequence[str],
+        case_id: str = "",
+        parent: QWidget | None = None,
+        *,
+        layers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(parent)
+        self._layers = dict(layers or {})  # names of open layers by case, instead of files
         self.setWindowTitle(f"Bring in labels for {case_id}" if case_id else "Bring in labels")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.case_id = case_id
@@ -81,6 +99,14 @@ class LabelsDialog(QDialog):
         assert columns is not None and rows is not None
         columns.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         rows.setVisible(False)
+        self.overlap = OverlapEdit()
+        self.known = QComboBox()
+        for text, known in _KNOWN:
+            self.known.addItem(text, known)
+        self.known.setAccessibleName("Slices")
+        self.known.setToolTip(
+            "What is known of the slices; where a slice is open, nothing counts as background"
+        )
         self.replace = QCheckBox("Replace labels that these cases have already")
         self.replace.setToolTip("Without this, cases with labels are refused")
         self.resample = QCheckBox("Resample label maps that have other voxels than the image")
@@ -97,9 +123,18 @@ class LabelsDialog(QDialog):
             for control in parts:
                 line.addWidget(control)
             layout.addLayout(line)
-        for part in (self.told, self.table, self.replace, self.resample, self.buttons):
+        slices = QHBoxLayout()
+        slices.addWidget(QLabel("Slices"))
+        slices.addWidget(self.known, 1)
+        layout.addWidget(self.told)
+        layout.addWidget(self.table)
+        layout.addWidget(self.overlap)
+        layout.addLayout(slices)
+        for part in (self.replace, self.resample, self.buttons):
             layout.addWidget(part)
-        self.resize(560, 420)
+        self.resize(560, 440)
+        if self._layers:
+            self._take_layers()
         self._offer()
 
         # CONNECTIONS
@@ -110,12 +145,15 @@ class LabelsDialog(QDialog):
         self.names_file.clicked.connect(self._on_names)
         self.replace.toggled.connect(self._offer)
         self.resample.toggled.connect(self._offer)
+        self.overlap.valueChanged.connect(self._on_overlap)
         self.buttons.accepted.connect(self._on_accepted)
         self.buttons.rejected.connect(self.reject)
 
     def set_found(self, found: ForeignLabels | None) -> None:
         """Show what the chosen label maps hold; None: nothing that can be brought in."""
+        before = {} if self._found is None else self._mapping()
         self._found = found
+        self.overlap.set_shared(() if found is None else found.overlaps)
         labels = () if found is None else found.labels
         self.table.setRowCount(len(labels))
         for row, label in enumerate(labels):
@@ -127,7 +165,7 @@ class LabelsDialog(QDialog):
                 self.table.setItem(row, column, item)
             choice = QComboBox()
             choice.addItems([*self._classes, BACKGROUND, UNKNOWN])
-            choice.setCurrentText(label.suggestion)
+            choice.setCurrentText(before.get(label.key, label.suggestion))
             choice.setAccessibleName(f"Class of {label.key}")
             choice.setToolTip(f"What the voxels of {label.key} become; unknown: left open")
             self.table.setCellWidget(row, len(_COLUMNS) - 1, choice)
@@ -143,12 +181,24 @@ class LabelsDialog(QDialog):
             replace=self.replace.isChecked(),
             resample=self.resample.isChecked(),
             names=self.names.text().strip(),
+            known=self.known.currentData(),
+            overlap=self.overlap.value(),
+            who={case_id: f"layer {name}" for case_id, name in self._layers.items()},
         )
 
     def keyPressEvent(self, a0: QKeyEvent | None) -> None:
         """Enter in a line looks into its path, and takes nothing yet."""
         if a0 is None or a0.key() not in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             super().keyPressEvent(a0)
+
+    def _take_layers(self) -> None:
+        """Ask about open layers: there are no files to choose, and nothing is replaced."""
+        self.setWindowTitle("Take over open labels")
+        for part in (self.path, self.file, self.folder, self.names, self.names_file):
+            part.hide()
+        columns = ("In the layer", *_COLUMNS[1:])
+        self.table.setHorizontalHeaderLabels(columns)
+        self.known.setCurrentIndex(1)
 
     def _mapping(self) -> dict[str, str]:
         assert self._found is not None
@@ -161,23 +211,29 @@ class LabelsDialog(QDialog):
 
     def _offer(self, *_: object) -> None:
         found = self._found
-        self.replace.setVisible(bool(found and found.annotated))
+        self.replace.setVisible(bool(found and found.annotated) and not self._layers)
         self.resample.setVisible(bool(found and found.off_grid))
         is_open = found is not None and bool(found.files)
         if found is not None:
-            self.told.setText(_told(found))
+            self.told.setText(_told(found, self._layers))
+            is_open &= not found.overlaps or self.overlap.value() is not None
             is_open &= not found.annotated or self.replace.isChecked()
             is_open &= not found.off_grid or self.resample.isChecked()
         self.ok.setEnabled(is_open)
         self.ok.setToolTip(
             "Take these labels as annotation" if is_open
-            else "Choose label maps, and tick what has to be allowed"
+            else "Choose label maps, and answer what is asked about them"
         )  # fmt: skip
+
+    def _on_overlap(self) -> None:
+        self._offer()
+        if self._looked_into[0] and self.overlap.value() is not None:  # counts are others now
+            self.lookRequested.emit(*self._looked_into)
 
     def _on_path(self) -> None:
         wanted = (self.path.text().strip(), self.names.text().strip())
         if wanted[0] and wanted != self._looked_into:
-            self._looked_into = wanted
+            self._looked_into, self._found = wanted, None
             self.lookRequested.emit(*wanted)
 
     def _on_file(self) -> None:
@@ -202,8 +258,11 @@ class LabelsDialog(QDialog):
             self.importRequested.emit(request)
 
 
-def _told(found: ForeignLabels) -> str:
+def _told(found: ForeignLabels, layers: Mapping[str, str]) -> str:
     count = len(found.files)
+    if layers:
+        pairs = [f"‘{name}’ for {case_id}" for case_id, name in layers.items()]
+        return " ".join([f"Labels of open layers: {_some(pairs)}.", *found.advice])
     told = [f"{count} label map{'s' if count != 1 else ''} for cases of this project."]
     if found.annotated:
         told.append(f"Labels are there already in {_some(found.annotated)}.")

@@ -19,6 +19,7 @@ from napari_transmedseg.widgets.class_list import ClassList
 from napari_transmedseg.widgets.display_box import DisplayBox
 from napari_transmedseg.widgets.export_box import ExportBox
 from napari_transmedseg.widgets.overlay_edit import OverlayEdit
+from napari_transmedseg.widgets.plane_button import PlaneButton
 from napari_transmedseg.widgets.review_box import ReviewBox
 from napari_transmedseg.widgets.section import Section
 from napari_transmedseg.widgets.shortcuts import ShortcutTable
@@ -41,6 +42,7 @@ class LoopPage(QWidget):
         # WIDGETS
         self.project_box = QWidget()
         self.name = QLabel()
+        self.plane = PlaneButton()
         self.new = _small("New…", "Make another project")
         self.open = _small("Open…", "Open another project")
         self.add = _small("Add images…", "Add images to this project")
@@ -64,7 +66,8 @@ class LoopPage(QWidget):
         # LAYOUT
         grid = QGridLayout(self.project_box)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.addWidget(self.name, 0, 0, 1, 3)
+        grid.addWidget(self.name, 0, 0, 1, 2)
+        grid.addWidget(self.plane, 0, 2)
         for column, button in enumerate((self.new, self.open, self.add)):
             grid.addWidget(button, 1, column)
         for column, button in enumerate((self.add_folder, self.adopt, self.labels)):

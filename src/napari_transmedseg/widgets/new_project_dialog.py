@@ -26,8 +26,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_transmedseg.project.data_set_offer import DataSetOffer
 from napari_transmedseg.project.project import Plane
 from napari_transmedseg.widgets.adopt_dialog import AdoptedLayer
+from napari_transmedseg.widgets.data_set_box import DataSetBox, DataSetChoice
 from napari_transmedseg.widgets.dropping import dropped_paths, welcome_files
 from napari_transmedseg.widgets.file_filter import FILE_FILTER
 
@@ -48,18 +50,23 @@ class NewProject:
     """Layers that are open and become images."""
     anonymous: bool = False
     """Number the cases instead of naming them after files and folders."""
+    data_set: DataSetChoice | None = None
+    """The one folder among the images is a data set, and is taken as one."""
 
 
 class NewProjectDialog(QDialog):
     """Edits a `NewProject`; does not block the window."""
 
     createRequested = Signal(object)
+    imagesChanged = Signal(object)
+    """Paths that are listed; layers are not among them."""
     layersRequested = Signal()
     """A person wants to choose among the open layers."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("New project")
+        self._names = ""  # of the classes, as the data set calls them
 
         # WIDGETS
         self.folder = QLineEdit()
@@ -79,6 +86,7 @@ class NewProjectDialog(QDialog):
         self.add_layers.setToolTip("Make cases of image layers that are open in napari")
         self.remove = QPushButton("Remove")
         self.remove.setToolTip("Leave the chosen images out")
+        self.data_set = DataSetBox()
         self.classes = QLineEdit()
         self.classes.setPlaceholderText("for example: right ventricle, myocardium, left ventricle")
         self.classes.setToolTip("Names of what you will paint, separated by commas")
@@ -108,6 +116,7 @@ class NewProjectDialog(QDialog):
         form.addRow("Project folder", folder)
         form.addRow("Images", self.images)
         form.addRow("", images)
+        form.addRow("", self.data_set)
         form.addRow("", self.anonymous)
         form.addRow("Classes", self.classes)
         form.addRow("Plane", self.plane)
@@ -127,6 +136,11 @@ class NewProjectDialog(QDialog):
         self.add_folder.clicked.connect(self._on_add_folder)
         self.add_layers.clicked.connect(self.layersRequested)
         self.remove.clicked.connect(self._on_remove)
+        self.data_set.valueChanged.connect(self._on_data_set)
+        listed = self.images.model()
+        assert listed is not None
+        for changed in (listed.rowsInserted, listed.rowsRemoved, listed.modelReset):
+            changed.connect(self._on_images)
         self.buttons.accepted.connect(self._on_accepted)
         self.buttons.rejected.connect(self.reject)
 
@@ -142,24 +156,30 @@ class NewProjectDialog(QDialog):
             plane=cast(Plane, self.plane.currentText()),
             layers=tuple(layer for _, layer in given if layer is not None),
             anonymous=self.anonymous.isChecked(),
+            data_set=self.data_set.value(),
         )
 
     def setValue(self, new: NewProject) -> None:
         """Show a project to be made."""
-        self.folder.setText(new.folder)
         self.images.clear()
-        self.images.addItems(list(new.images))
-        self.add_open_layers(new.layers)
+        self.folder.setText(new.folder)
         self.classes.setText(", ".join(new.classes))
         self.plane.setCurrentText(new.plane)
         self.anonymous.setChecked(new.anonymous)
+        self.images.addItems(list(new.images))  # may be a data set that names its classes
+        self.add_open_layers(new.layers)
 
     def add_open_layers(self, layers: Sequence[AdoptedLayer]) -> None:
         """List layers among the images."""
         for layer in layers:
-            item = QListWidgetItem(f"open layer: {layer.opened.name}")
+            labels = f", with the labels of {layer.labels.name}" if layer.labels else ""
+            item = QListWidgetItem(f"open layer: {layer.opened.name}{labels}")
             item.setData(_LAYER, layer)
             self.images.addItem(item)
+
+    def set_offer(self, offer: DataSetOffer | None) -> None:
+        """Offer to take the one folder as the data set that it is; None: it is no data set."""
+        self.data_set.set_offer(offer)
 
     def dragEnterEvent(self, a0: QDragEnterEvent | None) -> None:
         """Welcome files and folders."""
@@ -182,6 +202,17 @@ class NewProjectDialog(QDialog):
         folder = QFileDialog.getExistingDirectory(self, "Folder of images")
         if folder:
             self.images.addItem(str(Path(folder)))
+
+    def _on_images(self, *_: object) -> None:
+        self.imagesChanged.emit(self.value().images)
+
+    def _on_data_set(self) -> None:
+        """Show its names of the classes, unless a person has typed others."""
+        offer = self.data_set.offer if self.data_set.value() is not None else None
+        names = "" if offer is None else ", ".join(offer.class_names)
+        if self.classes.text() in ("", self._names):
+            self.classes.setText(names)
+        self._names = names
 
     def _on_remove(self) -> None:
         for item in self.images.selectedItems():

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from qtpy.QtCore import QStandardPaths
 
 from napari_transmedseg.errors import ProjectError
-from napari_transmedseg.project.adopting import adopt
+from napari_transmedseg.project.adopting import OpenLabels, adopt
 from napari_transmedseg.project.annotate import annotate_from_labels
 from napari_transmedseg.project.continuing import history_of
 from napari_transmedseg.project.history import TrainingHistory
@@ -60,8 +60,8 @@ class Projects:
         if notices:
             self._session.message_changed.emit(" ".join(notices))
 
-    def create(self, new: NewProject, options: ImportOptions = NO_CHOICE) -> None:
-        """Make a project and open it.
+    def create(self, new: NewProject, options: ImportOptions = NO_CHOICE) -> dict[str, OpenLabels]:
+        """Make a project and open it; gives the open labels of its cases, to be asked about.
 
         Raises
         ------
@@ -85,6 +85,12 @@ class Projects:
                 project.close()
                 (project.folder / PROJECT_FILE).unlink(missing_ok=True)
                 raise
+            labels = labels_of(project, new.layers, adopted)
+        self._session.project = project
+        return labels
+
+    def show(self, project: Project) -> None:
+        """Hold a project that was made elsewhere; the one that was open is closed then."""
         self._session.project = project
 
     def open_sample(self) -> None:
@@ -110,22 +116,37 @@ class Projects:
         added = self._session.require_project().add_images(list(paths), options)
         self._session.message_changed.emit(f"Added {counted(len(added), 'case')}.")
 
-    def adopt(self, layers: Sequence[AdoptedLayer]) -> None:
-        """Add open layers to the open project."""
+    def adopt(self, layers: Sequence[AdoptedLayer]) -> dict[str, OpenLabels]:
+        """Add open layers to the open project; gives the open labels of their cases."""
         project = self._session.require_project()
         with adopted_files(layers, project.folder) as paths:
             added = project.add_images(paths, ImportOptions(confirm_spacing=True))
         self._session.message_changed.emit(f"Adopted {counted(len(added), 'layer')}.")
+        return labels_of(project, layers, paths)
 
     def bring_in_labels(self, request: LabelsRequest) -> None:
         """Take label maps of other programs as annotation."""
         summary = annotate_from_labels(
             self._session.require_project(), request.found.files, mapping=request.mapping,
             replace=request.replace, resample=request.resample, names=request.names or None,
-            allow_unused=True,
+            overlap=request.overlap, known=request.known, who=request.who, allow_unused=True,
         )  # fmt: skip
         told = f"Brought in labels of {counted(len(summary.cases), 'case')}."
         self._session.message_changed.emit(" ".join([told, *summary.advice]))
+
+    def set_plane(self, plane: str, *, before_reopening: Callable[[], None]) -> None:
+        """Count slices in another plane, and open the project anew, as all that counts them.
+
+        Raises
+        ------
+        ProjectError
+            As `Project.set_plane`; nothing is changed or closed then.
+        """
+        project = self._session.require_project()
+        if project.set_plane(plane) is not None:
+            before_reopening()
+            project.close()
+            self._session.project = Project.open(project.folder)
 
     def add_class(self) -> int:
         """Add a class with a name that can be changed at once; gives its value."""
@@ -168,6 +189,23 @@ def adopted_files(layers: Sequence[AdoptedLayer], folder: Path) -> Iterator[list
         for path in made:
             path.unlink(missing_ok=True)
         raise
+
+
+def labels_of(
+    project: Project, layers: Sequence[AdoptedLayer], paths: Sequence[Path]
+) -> dict[str, OpenLabels]:
+    """Open labels by the cases that their images became.
+
+    Parameters
+    ----------
+    project
+        With the images.
+    layers, paths
+        Layers that were adopted, and the image file of each.
+    """
+    ids = {project.image_path(case.case_id).resolve(): case.case_id for case in project.cases}
+    pairs = zip(layers, paths, strict=True)
+    return {ids[path.resolve()]: layer.labels for layer, path in pairs if layer.labels is not None}
 
 
 def class_rows(project: Project) -> list[ClassRow]:

@@ -110,14 +110,24 @@ def read_data_set(
         raise DataSetError(
             f"Expected a layout of {', '.join(get_args(LayoutName))}, found '{layout}'; choose one."
         )
-    for name in _LAYOUTS if layout == AUTO else (layout,):
-        if layout == name or _LAYOUTS[name].is_it(folder):
-            return _LAYOUTS[name].read(folder, group_of, channel)
+    name = find_layout(folder) if layout == AUTO else layout
+    if name is not None:
+        return _LAYOUTS[name].read(folder, group_of, channel)
     words = "; ".join(known.words for known in _LAYOUTS.values())
     raise DataSetError(
         f"Expected one of these layouts in {folder}, found none of them: {words}; arrange the "
         "files as one of them."
     )
+
+
+def find_layout(folder: Path) -> LayoutName | None:
+    """First layout that a folder has; looks at the names of all files where it must."""
+    return next((name for name, known in _LAYOUTS.items() if known.is_it(folder)), None)
+
+
+def layout_in_words(layout: LayoutName) -> str:
+    """What a layout looks like, for people."""
+    return _LAYOUTS[layout].words
 
 
 def quick_layout(folder: Path) -> LayoutName | None:
