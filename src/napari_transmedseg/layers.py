@@ -38,6 +38,8 @@ class CaseLayers:
     slice_changed = Signal(int)
     redrawn = Signal()
     """Voxels of the labels changed on screen: at every move of the brush, and by undo."""
+    replacing = Signal(int)
+    """A slice is about to be predicted anew: its index."""
     removed = Signal()
     """Somebody removed one of the layers; `restore` brings it back."""
 
@@ -164,6 +166,8 @@ class CaseLayers:
     def paint_with(self, value: int) -> None:
         """Make the labels layer the active one, with the brush set to a class."""
         self.restore()
+        if not self._labels.visible:  # nobody paints unseen
+            self._labels.visible = True
         self._viewer.layers.selection.active = self._labels
         self._labels.selected_label = value
         self._labels.mode = "paint"
@@ -216,6 +220,7 @@ class CaseLayers:
         self, index: int, pseudo_label_YX: npt.NDArray[Any], uncertainty_YX: npt.NDArray[Any]
     ) -> None:
         """Put the teacher's view of one slice into the two overlay layers."""
+        self.replacing.emit(index)
         self._predicted.add(index)
         for layer, array in (
             (self._pseudo_label, pseudo_label_YX), (self._uncertainty, uncertainty_YX)
