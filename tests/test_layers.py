@@ -217,6 +217,23 @@ def test_prediction_changes_only_the_overlay_layers(viewer, shown):
     np.testing.assert_array_equal(shown.labels, before)
 
 
+def test_what_a_prediction_replaces_can_be_seen_before_it_goes(shown):
+    seen = []
+    shown.replacing.connect(lambda index: seen.append((index, shown.prediction[index].max())))
+    nothing = np.zeros((24, 20), np.float32)
+    for value in (1, 2):
+        shown.show_prediction(4, np.full((24, 20), value, np.uint8), nothing)
+    assert seen == [(4, 0), (4, 1)]
+
+
+def test_choosing_a_class_brings_hidden_labels_back(viewer, shown):
+    layer = viewer.layers["tiny labels"]
+    shown.paint_with(1)
+    layer.visible = False
+    shown.paint_with(2)
+    assert layer.visible and layer.selected_label == 2 and str(layer.mode) == "paint"
+
+
 def test_removed_layer_is_announced_and_comes_back_with_its_voxels(viewer, shown):
     gone = []
     shown.removed.connect(lambda: gone.append(True))

@@ -41,6 +41,8 @@ class CaseLayers:
     slice_changed = Signal(int)
     redrawn = Signal()
     """Voxels of the labels changed on screen: at every move of the brush, and by undo."""
+    replacing = Signal(int)
+    """A slice is about to be predicted anew: its index."""
     removed = Signal()
     """Somebody removed one of the layers; `restore` brings it back."""
 
@@ -180,6 +182,8 @@ class CaseLayers:
     def paint_with(self, value: int) -> None:
         """Make the labels layer the active one, with the brush set to a class."""
         self.restore()
+        if not self._labels.visible:  # nobody paints unseen
+            self._labels.visible = True
         self._viewer.layers.selection.active = self._labels
         self._labels.selected_label = value
         self._labels.mode = "paint"
@@ -246,6 +250,7 @@ class CaseLayers:
         self, index: int, pseudo_label_YX: npt.NDArray[Any], uncertainty_YX: npt.NDArray[Any]
     ) -> None:
         """Show the teacher's view of one slice."""
+        self.replacing.emit(index)
         is_on_screen = index == self.slice_index
         self._predictions.show_slice(
             index, pseudo_label_YX, uncertainty_YX, is_on_screen=is_on_screen

@@ -99,6 +99,7 @@ def test_a_person_segments_real_hearts_from_a_few_slices(
     assert project.runs[-1].details()["warm_start"] == project.runs[-2].run_id
     driver.screenshot("w9-warm-start")
     driver.press(Qt.Key.Key_N)
+    driver.wait(lambda: not session.is_busy, 240)  # the new model looks at the case first
     driver.press(Qt.Key.Key_A)
     assert len(_accepted(project)) == 4
     driver.screenshot("w10-accepted")

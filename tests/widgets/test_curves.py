@@ -1,6 +1,7 @@
 """Curves can be read, zoomed, hidden and taken away; runs lie over each other."""
 
 import csv
+import itertools
 from itertools import cycle
 from pathlib import Path
 
@@ -134,6 +135,30 @@ def test_marks_and_curves_go_with_another_history(plot):
     assert plot.value() == {}
     assert plot.canvas._marks == []
     assert plot.values.text() == ""
+
+
+def test_axes_and_tools_come_with_the_first_step(qtbot, history):
+    plot = LossPlot()
+    qtbot.addWidget(plot)
+    plot.resize(380, 340)
+    plot.show()
+    started = replay(itertools.islice(events("run-001"), 1))
+    for nothing in (TrainingHistory(), started):
+        plot.setValue(nothing, {})
+        assert plot.canvas.hint.isVisible()
+        assert "after the first steps" in plot.canvas.hint.text()
+        assert not plot.losses.isVisible() and not plot.dice.isVisible()
+        assert not plot.log.isVisible() and not plot.export.isVisible()
+    QApplication.processEvents()
+    folded = plot.sizeHint().height()
+    assert folded < 60
+    plot.setValue(history, {})
+    QApplication.processEvents()
+    assert plot.losses.isVisible() and plot.dice.isVisible() and plot.log.isVisible()
+    assert not plot.canvas.hint.isVisible()
+    assert plot.sizeHint().height() > folded + 200
+    plot.setValue(TrainingHistory(), {})
+    assert plot.canvas.hint.isVisible() and not plot.losses.isVisible()
 
 
 def test_curves_are_saved_as_picture_and_table(plot, tmp_path: Path):

@@ -1,6 +1,8 @@
 """Slices by mouse and keyboard: fill, copy, accept parts, reject, suggestions, review."""
 
 import json
+import threading
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -44,6 +46,46 @@ def predicted_driver(driver, tiny_project, tiny_labels):
     driver.widget.projects.open(tiny_project)
     QApplication.processEvents()
     return driver
+
+
+@pytest.fixture
+def trained_driver(driver, tiny_project):
+    """The tiny project with a model that learned for two steps, and has predicted nothing."""
+    with Project.open(tiny_project) as project:
+        config = TrainingConfig(steps=2, device="cpu", threads=1)
+        list(training.train(project, config))
+    driver.widget.projects.open(tiny_project)
+    QApplication.processEvents()
+    return driver
+
+
+@dataclass
+class SlowModel:
+    """Stands in for the model: waits before each case, and notes the cases it was asked for."""
+
+    goes_on: threading.Event = field(default_factory=threading.Event)
+    asked: list[str] = field(default_factory=list)
+    fails: bool = False
+
+    def predict(self, project, *, case_ids, control):
+        self.asked += case_ids
+        run = project.trained_runs[-1]
+        for number, name in enumerate(case_ids, start=1):
+            self.goes_on.wait(600)
+            if self.fails:
+                raise MemoryError("too large")
+            label_map = project.annotation(name)
+            label_map.array[:] = 1
+            path = project.save_prediction(run.run_id, name, label_map)
+            yield training.CasePredicted(case_id=name, index=number, total=len(case_ids), path=path)
+
+
+@pytest.fixture
+def slow_model(trained_driver, monkeypatch):
+    model = SlowModel()
+    monkeypatch.setattr(training, "predict", model.predict)
+    yield model
+    model.goes_on.set()
 
 
 def states(driver) -> list[SliceState]:
@@ -225,6 +267,66 @@ def test_suggestions_end_when_every_slice_was_seen(driver, tiny_project):
     assert [one.count(SliceState.SUGGESTED) for one in ledgers] == [1, 1]
     driver.press(Qt.Key.Key_N)
     assert "none left" in shown_error(driver)
+
+
+def test_a_suggested_case_is_predicted_when_it_is_on_screen(trained_driver):
+    driver, session = trained_driver, trained_driver.widget.session
+    driver.press(Qt.Key.Key_N)
+    reason, case_id = driver.widget.loop.annotate.reason_label, session.case_id
+    assert "run-001 predicts this case now" in reason.text()
+    driver.screenshot("slices-suggested-unpredicted")
+    path = session.project.prediction_path("run-001", case_id)
+    driver.wait(lambda: path.exists() and not session.is_busy, 120)
+    layers = driver.widget.annotator.layers
+    assert layers.num_predicted == layers.num_slices
+    np.testing.assert_array_equal(layers.prediction, session.project.prediction(case_id).array)
+    assert reason.text().startswith("Suggested: ") and "predicts" not in reason.text()
+    assert driver.widget.loop.review.accept.isEnabled()
+    assert case_id in driver.widget.slices.review.scores
+    others = {case.case_id for case in session.project.cases} - {case_id}
+    assert not any(session.project.prediction_path("run-001", one).exists() for one in others)
+
+
+def test_a_case_suggested_meanwhile_is_predicted_next_and_each_is_asked_for_once(
+    trained_driver, slow_model
+):
+    asked = slow_model.asked
+    driver, session = trained_driver, trained_driver.widget.session
+    shown = []
+    for _ in range(8):
+        if len(set(shown)) < 2:
+            driver.press(Qt.Key.Key_N)
+            shown.append(session.case_id)
+    assert asked == shown[:1]
+    slow_model.goes_on.set()
+    driver.wait(lambda: len(asked) == 2 and not session.is_busy, 120)
+    assert asked == [shown[0], shown[-1]]
+    driver.press(Qt.Key.Key_N)
+    driver.press(Qt.Key.Key_N, SHIFT)
+    assert not session.is_busy and len(asked) == 2
+
+
+def test_a_case_that_cannot_be_predicted_is_told_of_once(trained_driver, slow_model):
+    slow_model.fails, asked = True, slow_model.asked
+    slow_model.goes_on.set()
+    driver, session = trained_driver, trained_driver.widget.session
+    driver.press(Qt.Key.Key_N)
+    driver.wait(lambda: not session.is_busy, 120)
+    assert "memory" in shown_error(driver)
+    index = driver.widget.annotator.layers.slice_index
+    go(driver, (index + 1) % 8)
+    go(driver, index)
+    assert not session.is_busy and len(asked) == 1
+    driver.press(Qt.Key.Key_D)
+    assert states(driver)[index] is SliceState.ANNOTATED
+
+
+def test_a_model_of_other_classes_is_not_asked(trained_driver, slow_model):
+    driver, asked = trained_driver, slow_model.asked
+    driver.widget.session.project.add_class("third")
+    driver.press(Qt.Key.Key_N)
+    assert asked == [] and not driver.widget.session.is_busy
+    assert "predicts" not in driver.widget.loop.annotate.reason_label.text()
 
 
 def test_the_queue_leads_to_slices_by_click_and_by_enter(predicted_driver):

@@ -42,6 +42,7 @@ from napari_transmedseg.widgets.overlay_edit import Overlay, OverlayEdit
 from napari_transmedseg.widgets.review_box import ReviewBox
 from napari_transmedseg.widgets.section import Section
 from napari_transmedseg.widgets.start_page import StartPage
+from napari_transmedseg.widgets.swipe_edit import Swipe, SwipeEdit
 from napari_transmedseg.widgets.train_box import TrainBox
 
 pytestmark = pytest.mark.gui
@@ -64,6 +65,7 @@ def history():
         pytest.param(BudgetEdit, Budget(3, "minutes"), id="minutes"),
         pytest.param(BudgetEdit, Budget(500, "steps"), id="steps"),
         pytest.param(OverlayEdit, Overlay(False, 0.25, True, 1.0, True), id="overlay"),
+        pytest.param(SwipeEdit, Swipe(True, "labels", "run-004", 0.25), id="swipe"),
         pytest.param(ExportBox, ExportChoice("/masks", EXPORT), id="export"),
         pytest.param(DisplayBox, Display(2, "", False, True, True), id="display"),
     ],
@@ -74,6 +76,23 @@ def test_value_round_trips_without_a_signal(qtbot, make, value):
     with qtbot.assertNotEmitted(widget.valueChanged):
         widget.setValue(value)
     assert widget.value() == value
+
+
+def test_the_swipe_keeps_its_sides_when_other_runs_are_offered(qtbot):
+    edit = SwipeEdit()
+    qtbot.addWidget(edit)
+    edit.setValue(Swipe(True, "run-001", "run-002", 0.5))
+    with qtbot.assertNotEmitted(edit.valueChanged):
+        edit.set_runs(["run-002", "run-003"])
+    assert edit.value() == Swipe(True, "run-001", "run-002", 0.5)
+    offered = [edit.right.itemText(i) for i in range(edit.right.count())]
+    assert offered == [
+        "Before this training", "Pseudo-label now", "Your labels", "run-002", "run-003"
+    ]  # fmt: skip
+    with qtbot.waitSignal(edit.valueChanged) as changed:
+        edit.on.click()
+    assert changed.args == [Swipe(False, "run-001", "run-002", 0.5)]
+    assert edit.left.isHidden() and edit.place.isHidden()
 
 
 @pytest.mark.parametrize(

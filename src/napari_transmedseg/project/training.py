@@ -266,6 +266,15 @@ def check_model_fits(project: Project, run: Run) -> None:
         )
 
 
+def model_fits(project: Project, run: Run) -> bool:
+    """Whether a run's model may predict this project's classes, in its plane."""
+    try:
+        check_model_fits(project, run)
+    except ProjectError:
+        return False
+    return True
+
+
 def _resumed(run: Run, given: TrainingConfig) -> TrainingConfig:
     """Take the settings of the run, with budget, device and threads from those given."""
     own, default = run.config, TrainingConfig()

@@ -105,9 +105,9 @@ class AnnotateBox(QWidget):
             button.setEnabled(is_open and other is not None)
             button.setToolTip(_copy_tip(other))
 
-    def set_reason(self, reason: str) -> None:
-        """Say why this slice was suggested; nothing where it was not."""
-        self.reason_label.setText(f"Suggested: {reason}." if reason else "")
+    def set_reason(self, reason: str, note: str = "") -> None:
+        """Say why this slice was suggested, nothing where it was not; a note is a sentence."""
+        self.reason_label.setText(f"Suggested: {reason}. {note}".strip() if reason else "")
         self.reason_label.setVisible(bool(reason))
 
     def _on_previous(self) -> None:

@@ -8,12 +8,14 @@ from typing import Literal
 
 import pyqtgraph as pg
 from qtpy.QtCore import QEvent, QPointF, Qt, Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_transmedseg.project.history import Curve, RunMark
 from napari_transmedseg.project.history_table import value_at
 
 Panel = Literal["loss", "Dice"]
+
+NOTHING_YET = "Curves appear here after the first steps of a training."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +31,7 @@ class Line:
 
 
 class CurveCanvas(QWidget):
-    """Draws lines and marks; knows where the mouse is."""
+    """Draws lines and marks; knows where the mouse is. Axes come with the first points."""
 
     hovered = Signal(object)
     """Step under the mouse, or None when it left."""
@@ -59,13 +61,18 @@ class CurveCanvas(QWidget):
             "stretch, click a name to hide or show its curve"
         )
         self._crosshairs = [_crosshair(plot) for plot in (self.losses, self.dice)]
+        self.hint = QLabel(NOTHING_YET)
+        self.hint.setWordWrap(True)
+        self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
 
         # LAYOUT
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
+        layout.addWidget(self.hint)
         layout.addWidget(self.losses, 5)
         layout.addWidget(self.dice, 4)
+        self._show_axes()
 
         # CONNECTIONS
         self.losses.scene().sigMouseMoved.connect(self._on_loss_hovered)
@@ -87,6 +94,12 @@ class CurveCanvas(QWidget):
             self._curves.pop(key)
         for line in lines:
             self._draw(line)
+        self._show_axes()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no point to draw yet."""
+        return not any(curve.steps for curve in self._curves.values())
 
     def set_marks(self, marks: Sequence[RunMark]) -> None:
         """Draw a vertical line where each run begins; a single run at step 0 needs none."""
@@ -158,6 +171,11 @@ class CurveCanvas(QWidget):
         """Say that the mouse is gone."""
         self._hover(None)
         super().leaveEvent(a0)
+
+    def _show_axes(self) -> None:
+        for plot in (self.losses, self.dice):
+            plot.setVisible(not self.is_empty)
+        self.hint.setVisible(self.is_empty)
 
     def _draw(self, line: Line) -> None:
         key = (line.panel, line.name)

@@ -27,11 +27,12 @@ TERM_COLORS = dict(
     zip(LOSS_TERMS, ("#888888", "#56b4e9", "#009e73", "#e69f00", "#cc79a7"), strict=True)
 )
 FALLBACK_COLOR = "#999999"
+CANVAS_HEIGHT = 270
 FILE_FILTER = "Picture (*.png);;Table (*.csv)"
 
 
 class LossPlot(QWidget):
-    """Shows the curves of a `TrainingHistory`."""
+    """Shows the curves of a `TrainingHistory`; folded away to a sentence before there are any."""
 
     exportRequested = Signal(object)
     """Path of a PNG or CSV file to write the curves to."""
@@ -60,18 +61,21 @@ class LossPlot(QWidget):
         self.values.setToolTip("Values under the mouse, or the latest ones")
         self.values.setMinimumHeight(2 * self.values.fontMetrics().lineSpacing())
 
+        self.tools = QWidget()
+
         # LAYOUT
-        tools = QHBoxLayout()
+        tools = QHBoxLayout(self.tools)
+        tools.setContentsMargins(0, 0, 0, 0)
         for tool in (self.log, self.curves, self.reset, self.export):
             tools.addWidget(tool)
         tools.addStretch()
-        self.canvas.setFixedHeight(270)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        layout.addLayout(tools)
+        layout.addWidget(self.tools)
         layout.addWidget(self.canvas)
         layout.addWidget(self.values)
+        self._fold()
 
         # CONNECTIONS
         self.log.toggled.connect(self.canvas.set_log)
@@ -90,6 +94,7 @@ class LossPlot(QWidget):
         self._history = history
         self.canvas.set_lines([*_loss_lines(history), *_dice_lines(history, class_colors)])
         self.canvas.set_marks(history.marks)
+        self._fold()
         self._show_values()
 
     def set_theme(self, background: str, foreground: str) -> None:
@@ -112,6 +117,15 @@ class LossPlot(QWidget):
                 f"Expected to write the picture {path}, found that it is not possible; choose "
                 "another folder."
             )
+
+    def _fold(self) -> None:
+        """Take no room for axes and tools while there is nothing to see."""
+        is_empty = self.canvas.is_empty
+        self.canvas.setFixedHeight(
+            self.canvas.hint.sizeHint().height() if is_empty else CANVAS_HEIGHT
+        )
+        self.tools.setVisible(not is_empty)
+        self.values.setVisible(not is_empty)
 
     def _show_values(self, step: float | None = None) -> None:
         curves = [*self._history.losses.values(), *self._history.dice.values()]

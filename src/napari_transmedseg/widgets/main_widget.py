@@ -28,6 +28,7 @@ from napari_transmedseg.widgets.display_controller import DisplayController
 from napari_transmedseg.widgets.dropping import dropped_paths, welcome_files
 from napari_transmedseg.widgets.result_controller import ResultController
 from napari_transmedseg.widgets.slice_controller import SliceController
+from napari_transmedseg.widgets.swipe_controller import SwipeController
 from napari_transmedseg.widgets.training_controller import TrainingController
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class MainWidget(QWidget):
         self.training = TrainingController(self.desk)
         self.results = ResultController(self.desk)
         self.display = DisplayController(self.desk, self.loop.display)
+        self.swipe = SwipeController(self.desk, self.display.view)
         self.cohort = CohortController(self.desk)
         self.new_dialog = self.cohort.new_dialog
         self.cohort.shown.connect(self.training.show_continuation)
@@ -95,6 +97,7 @@ class MainWidget(QWidget):
         finally:
             self.tasks.shut_down()
             self.training.shut_down()
+            self.swipe.shut_down()
             self.display.shut_down()
             self.slices.shut_down()
             self.cohort.shut_down()
@@ -120,7 +123,7 @@ class MainWidget(QWidget):
         self.loop.train.plot.set_theme(theme.background.as_hex(), theme.text.as_hex())
 
     def _keys(self) -> dict[str, Callable[[], None]]:
-        parts = (self.slices, self.training, self.display, self.cohort)
+        parts = (self.slices, self.training, self.display, self.swipe, self.cohort)
         return {key: action for part in parts for key, action in part.keys().items()}
 
     def _bind_keys(self) -> None:

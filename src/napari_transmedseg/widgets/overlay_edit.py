@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QSlider, QWidget
 
+from napari_transmedseg.widgets.swipe_edit import SwipeEdit
+
 OPACITY_STEP = 10
 """Percent that a key adds or takes."""
 
@@ -24,7 +26,7 @@ class Overlay:
 
 
 class OverlayEdit(QWidget):
-    """Edits an `Overlay`."""
+    """Edits an `Overlay`; holds the swipe, which lays two of them side by side."""
 
     valueChanged = Signal(object)
 
@@ -42,6 +44,7 @@ class OverlayEdit(QWidget):
         self.uncertainty = QCheckBox("Uncertainty (G)")
         self.uncertainty.setToolTip("Brighten where the model is unsure (entropy, 0 to 1)")
         self.uncertainty_opacity = _slider("Opacity of the uncertainty")
+        self.swipe = SwipeEdit()
 
         # LAYOUT
         layout = QGridLayout(self)
@@ -52,6 +55,7 @@ class OverlayEdit(QWidget):
         layout.addWidget(self.age, 1, 1)
         layout.addWidget(self.uncertainty, 2, 0)
         layout.addWidget(self.uncertainty_opacity, 2, 1)
+        layout.addWidget(self.swipe, 3, 0, 1, 2)
         self.setValue(Overlay())
 
         # CONNECTIONS

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import QMessageBox
 
+from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.project.comparing import require_predictions
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.run_summary import summarise_runs
 from napari_transmedseg.project.session import TRAINING_ACTIVITIES
@@ -54,6 +58,7 @@ class RunKeeper(QObject):
         dialog.set_theme(theme.background.as_hex(), theme.text.as_hex())
         dialog.discardRequested.connect(self._desk.slot(self._set_discarded))
         dialog.deleteRequested.connect(self._desk.slot(self._delete))
+        dialog.swipeRequested.connect(self._on_swipe)
         self._dialog = dialog
         dialog.destroyed.connect(self._on_dialog_gone)
         self._show_runs()
@@ -79,6 +84,18 @@ class RunKeeper(QObject):
     def _delete(self, run_id: str) -> None:
         self._project().delete_run(run_id)
         self._after_change()
+
+    def _on_swipe(self, left: str, right: str) -> None:
+        try:
+            require_predictions(self._project(), self._desk.session.case_id, (left, right))
+        except ProjectError as error:
+            self._desk.show_error(str(error), parent=self._dialog)
+            return
+        swipe = self._desk.loop.overlay.swipe
+        swipe.setValue(replace(swipe.value(), is_on=True, left=left, right=right))
+        swipe.valueChanged.emit(swipe.value())
+        if self._dialog is not None:
+            self._dialog.close()
 
     def _after_change(self) -> None:
         self._show_runs()

@@ -37,6 +37,8 @@ class RunsDialog(QDialog):
     discardRequested = Signal(str, bool)
     """A run, and whether to discard it (True) or to take it back."""
     deleteRequested = Signal(str)
+    swipeRequested = Signal(str, str)
+    """Two runs to be laid side by side over the image, the older one first."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -61,8 +63,12 @@ class RunsDialog(QDialog):
         self.canvas.setMinimumHeight(240)
         self.discard = _button("Discard", "Do not use the chosen runs; their files stay")
         self.delete = _button("Delete files", "Delete the chosen discarded runs for good")
+        self.swipe = _button(
+            "Swipe over the image",
+            "Lay what two chosen runs predicted of the case on screen side by side",
+        )
         self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-        for button in (self.discard, self.delete):
+        for button in (self.swipe, self.discard, self.delete):
             self.buttons.addButton(button, QDialogButtonBox.ButtonRole.ActionRole)
 
         # LAYOUT
@@ -77,6 +83,7 @@ class RunsDialog(QDialog):
         self.table.itemSelectionChanged.connect(self._on_chosen)
         self.discard.clicked.connect(self._on_discard)
         self.delete.clicked.connect(self._on_delete)
+        self.swipe.clicked.connect(self._on_swipe)
         self.buttons.rejected.connect(self.close)
 
     def value(self) -> list[str]:
@@ -123,6 +130,7 @@ class RunsDialog(QDialog):
         self.discard.setText("Take back" if chosen and all(discarded) else "Discard")
         self.discard.setEnabled(is_free)
         self.delete.setEnabled(is_free and all(discarded))
+        self.swipe.setEnabled(len(chosen) == 2)
 
     def _chosen(self) -> list[RunSummary]:
         ids = self.value()
@@ -132,6 +140,10 @@ class RunsDialog(QDialog):
         is_discarded = self.discard.text() == "Discard"
         for run_id in self.value():
             self.discardRequested.emit(run_id, is_discarded)
+
+    def _on_swipe(self) -> None:
+        left, right = self.value()
+        self.swipeRequested.emit(left, right)
 
     def _on_delete(self) -> None:
         for run_id in self.value():

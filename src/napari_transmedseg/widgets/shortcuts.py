@@ -22,6 +22,7 @@ SHORTCUTS: tuple[tuple[str, str], ...] = (
     ("G", "uncertainty on or off"),
     (",", "overlays fainter"),
     (".", "overlays stronger"),
+    ("H", "swipe between before and after, on or off"),
     ("Ctrl-1", "axial plane"),
     ("Ctrl-2", "coronal plane"),
     ("Ctrl-3", "sagittal plane"),

@@ -9,7 +9,9 @@ from qtpy.QtCore import QObject
 from napari_transmedseg.engine.events import SlicePrediction
 from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.project.ledger import SliceState
+from napari_transmedseg.project.session import TRAINING_ACTIVITIES, Activity
 from napari_transmedseg.project.suggesting import Suggestion, project_slices, suggest_slices
+from napari_transmedseg.project.training import model_fits
 from napari_transmedseg.widgets.desk import Desk
 from napari_transmedseg.widgets.jumper import Jumper
 from napari_transmedseg.widgets.review_controller import ReviewController
@@ -19,7 +21,11 @@ PROGRAM = "TransMedSeg"
 
 
 class SuggestionController(QObject):
-    """Suggests slices one after the other and says why."""
+    """Suggests slices one after the other and says why.
+
+    A suggested case that the latest model has not seen is predicted at once, in the background:
+    there is something to correct then, without a press of 'Predict all cases'.
+    """
 
     def __init__(self, desk: Desk, jumper: Jumper, review: ReviewController) -> None:
         super().__init__(desk)
@@ -29,12 +35,15 @@ class SuggestionController(QObject):
         self._uncertainty: dict[tuple[str, int], float] = {}
         self._visited: list[Suggestion] = []
         self._at = -1
+        self._asked: set[tuple[str, str]] = set()  # run and case; what failed is not tried again
         desk.loop.annotate.suggestionRequested.connect(desk.slot(self.next))
         desk.loop.annotate.backRequested.connect(desk.slot(self.back))
         desk.session.project_changed.connect(self._on_project)
         desk.session.slice_predicted.connect(self._on_predicted)
         desk.tasks.case_predicted.connect(self._on_case_predicted)
+        desk.tasks.ended.connect(self._on_task_ended)
         desk.annotator.sliceChanged.connect(self._show_reason)
+        desk.session.activity_changed.connect(self._on_activity)
         jumper.arrived.connect(self._on_arrived)
 
     def keys(self) -> dict[str, Callable[[], None]]:
@@ -80,7 +89,33 @@ class SuggestionController(QObject):
         if annotator.ledger.states[index] is SliceState.UNSEEN:
             annotator.set_states([index], SliceState.SUGGESTED, who=PROGRAM)
             annotator.save()
+        self._desk.slot(self._predict_if_new)(case_id)
         self._show_reason(index)
+
+    def _predict_if_new(self, case_id: str) -> None:
+        """Predict a case that the latest model has not seen; while busy, at the end of that."""
+        run_id, session = self._run_to_ask(case_id), self._desk.session
+        if run_id and not session.is_busy and (run_id, case_id) not in self._asked:
+            self._asked.add((run_id, case_id))
+            self._desk.annotator.save()
+            self._desk.tasks.predict([case_id])
+
+    def _run_to_ask(self, case_id: str) -> str:
+        """Latest run whose model may be used, where it has not predicted a case; else nothing."""
+        project = self._desk.session.project
+        if project is None or project.read_only or not project.trained_runs:
+            return ""
+        run = project.trained_runs[-1]
+        is_new = not project.prediction_path(run.run_id, case_id).exists()
+        return run.run_id if is_new and model_fits(project, run) else ""
+
+    def _note(self, case_id: str) -> str:
+        """What is done about a case that the latest model has not seen."""
+        activity = self._desk.session.activity
+        if activity is Activity.TRAINING:
+            return "The model in training looks at it now."
+        run_id = self._run_to_ask(case_id) if activity is Activity.PREDICTING else ""
+        return f"{run_id} predicts this case now; you can paint meanwhile." if run_id else ""
 
     def _current(self) -> tuple[str, int] | None:
         if not 0 <= self._at < len(self._visited):
@@ -90,11 +125,13 @@ class SuggestionController(QObject):
     def _show_reason(self, index: int) -> None:
         is_suggested = self._current() == (self._desk.session.case_id, index)
         reason = self._visited[self._at].reason if is_suggested else ""
-        self._desk.loop.annotate.set_reason(reason)
+        note = self._note(self._desk.session.case_id) if is_suggested else ""
+        self._desk.loop.annotate.set_reason(reason, note)
         self._desk.loop.annotate.back.setEnabled(self._at > 0)
 
     def _on_project(self) -> None:
         self._uncertainty, self._visited, self._at = {}, [], -1
+        self._asked.clear()
         self._desk.loop.annotate.back.setEnabled(False)
 
     def _on_predicted(self, event: SlicePrediction) -> None:
@@ -103,3 +140,16 @@ class SuggestionController(QObject):
 
     def _on_case_predicted(self, case_id: str) -> None:
         self._uncertainty = {k: v for k, v in self._uncertainty.items() if k[0] != case_id}
+        self._show_reason(self._desk.annotator.layers.slice_index)
+
+    def _on_task_ended(self, activity: Activity) -> None:
+        """Predict the suggested case that waited for the end of something else."""
+        current, layers = self._current(), self._desk.annotator.layers
+        if activity in TRAINING_ACTIVITIES or current is None or not layers.is_open:
+            return  # a training left its look at the slice, and may be discarded yet
+        if current == (self._desk.session.case_id, layers.slice_index):
+            self._desk.slot(self._predict_if_new)(current[0])
+
+    def _on_activity(self, activity: Activity) -> None:
+        if self._desk.annotator.layers.is_open:
+            self._show_reason(self._desk.annotator.layers.slice_index)

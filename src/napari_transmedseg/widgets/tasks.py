@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,14 +84,14 @@ class Tasks(QObject):
         self._session.begin_run(history)
         self._start(Activity.PREPARING, events, control, self._session.apply)
 
-    def predict(self) -> None:
-        """Predict every case with the latest run."""
+    def predict(self, case_ids: Sequence[str] | None = None) -> None:
+        """Predict cases with the latest run; None: all of them."""
         project = self._open_project()
 
         from napari_transmedseg.project.training import predict
 
         control = TrainingControl()
-        events = predict(project, control=control)
+        events = predict(project, case_ids=case_ids, control=control)
         self._start(Activity.PREDICTING, events, control, self._on_case_predicted)
 
     def export(self, folder: Path, options: ExportOptions) -> None:
