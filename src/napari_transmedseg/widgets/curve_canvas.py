@@ -55,8 +55,8 @@ class CurveCanvas(QWidget):
         self.dice.setXLink(self.losses)
         self.dice.setAccessibleName("Dice over steps")
         self.setToolTip(
-            "Losses and Dice over training steps; drag to move, wheel to zoom, right drag to "
-            "stretch, click a name to hide or show its curve"
+            "Losses and Dice over training steps; drag to move, Ctrl and the wheel to zoom, "
+            "right drag to stretch, click a name to hide or show its curve"
         )
         self._crosshairs = [_crosshair(plot) for plot in (self.losses, self.dice)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -23,6 +23,10 @@ from napari_transmedseg.widgets.review_box import ReviewBox
 from napari_transmedseg.widgets.section import Section
 from napari_transmedseg.widgets.shortcuts import ShortcutTable
 from napari_transmedseg.widgets.train_box import TrainBox
+from napari_transmedseg.widgets.wheel_guard import WheelGuard
+
+LAID_OUT_MS = 100
+"""Milliseconds after which a part that grew has its new size."""
 
 
 class LoopPage(QWidget):
@@ -45,7 +49,7 @@ class LoopPage(QWidget):
         self.open = _small("Open…", "Open another project")
         self.add = _small("Add images…", "Add images to this project")
         self.add_folder = _small("Add folder…", "Add the images in a folder, DICOM too")
-        self.adopt = _small("Adopt layers…", "Make cases of image layers that are open")
+        self.adopt = _small("Use open layers…", "Make cases of image layers that are open")
         self.labels = _small("Bring in labels…", "Take label maps of other programs as annotation")
         self.case_box = CaseBox()
         self.cases = self.case_box.table
@@ -97,6 +101,7 @@ class LoopPage(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.scroll_area)
         layout.addWidget(self.message)
+        WheelGuard(self.scroll_area)
 
         # CONNECTIONS
         self.new.clicked.connect(self.newRequested)
@@ -105,6 +110,10 @@ class LoopPage(QWidget):
         self.add_folder.clicked.connect(self.addFolderRequested)
         self.adopt.clicked.connect(self.adoptRequested)
         self.labels.clicked.connect(self.labelsRequested)
+
+    def bring_into_view(self, part: QWidget) -> None:
+        """Scroll so far that all of a part that just grew is seen."""
+        QTimer.singleShot(LAID_OUT_MS, lambda: self.scroll_area.ensureWidgetVisible(part, 0, 8))
 
     def show_part(self, name: str) -> None:
         """Unfold a part and scroll so that it begins at the top."""
