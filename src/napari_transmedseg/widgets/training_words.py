@@ -7,6 +7,9 @@ from napari_transmedseg.project.continuing import Continuation
 from napari_transmedseg.project.history import TrainingHistory
 from napari_transmedseg.project.session import TRAINING_ACTIVITIES, Activity
 
+_NBSP = "\u00a0"
+"""A space at which no line ends: a figure stays with its unit."""
+
 
 def course_in_words(continuation: Continuation, warm_start: str) -> str:
     """What the next training begins with, and whether a run can be finished."""
@@ -27,6 +30,8 @@ def status_in_words(history: TrainingHistory, activity: Activity) -> str:
     lines = [*_numbers(history.latest, history, activity)]
     if activity is Activity.PREPARING:
         lines.append("Preparing: reading the cases and planning…")
+    elif activity is Activity.TRAINING and history.latest and history.latest.progress >= 1:
+        lines.append("The budget is spent: measuring and saving…")
     elif history.sentences:
         lines.append(history.sentences[-1])
     return "<br>".join(lines)
@@ -42,8 +47,8 @@ def _numbers(report: StepReport | None, history: TrainingHistory, activity: Acti
     if history.mean_dice is not None:
         where = "held-out" if history.dice_is_held_out else "annotated"
         parts.append(f"Dice {history.mean_dice:.2f} ({where} slices)")
-    parts.append(f"pseudo-labels on {100 * report.pseudo_label_share:.0f} %")
-    parts.append(f"{report.memory_mib:.0f} MiB")
+    parts.append(f"pseudo-labels on {100 * report.pseudo_label_share:.0f}{_NBSP}%")
+    parts.append(f"{report.memory_mib:.0f}{_NBSP}MiB")
     return [" · ".join(parts)]
 
 
