@@ -23,9 +23,9 @@ from napari_transmedseg.widgets.error_dialog import ErrorDialog
 from napari_transmedseg.widgets.main_widget import MainWidget
 from napari_transmedseg.widgets.preferences import Preferences, PreferenceWatch
 from napari_transmedseg.widgets.preflight_dialog import PreflightDialog
-from napari_transmedseg.widgets.tasks import BEGINNINGS
 from napari_transmedseg.widgets.runs_dialog import RunsDialog
 from napari_transmedseg.widgets.shortcuts import SHORTCUTS
+from napari_transmedseg.widgets.tasks import BEGINNINGS
 
 pytestmark = pytest.mark.gui
 

@@ -8,7 +8,6 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidge
 from napari_transmedseg.project.ledger import Ledger, SliceState
 from napari_transmedseg.widgets.ledger_strip import STATE_MEANINGS, LedgerLegend, LedgerStrip
 
-
 NEXT_STEPS = {
     SliceState.UNSEEN: ". Paint it (2: brush, 1: eraser), or mark it empty.",
     SliceState.SUGGESTED: ". Paint it (2: brush, 1: eraser), or mark it empty.",
