@@ -88,7 +88,7 @@ class CorrectionPlot(QWidget):
             label.setText(label.text, color=self._foreground)
 
 
-class _Counts(pg.AxisItem):
+class _Counts(pg.AxisItem):  # type: ignore[misc]
     """An axis of whole numbers: nobody reviews half a slice."""
 
     def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
