@@ -111,3 +111,11 @@ def test_reviews_are_counted_in_whole_numbers(qtbot, span):
     levels = plot.plot.getAxis("bottom").tickValues(*span, 300)
     ticks = [tick for _, values in levels for tick in values]
     assert ticks and all(tick == round(tick) for tick in ticks)
+
+
+def test_nothing_of_the_column_is_cut_off_however_narrow_it_is_made(page):
+    page.resize(200, 600)
+    QApplication.processEvents()
+    viewport = page.scroll_area.viewport()
+    for section in page.sections.values():
+        assert section.mapTo(page, section.rect().topRight()).x() <= viewport.geometry().right()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -110,6 +111,14 @@ class LoopPage(QWidget):
         self.add_folder.clicked.connect(self.addFolderRequested)
         self.adopt.clicked.connect(self.adoptRequested)
         self.labels.clicked.connect(self.labelsRequested)
+
+    def showEvent(self, a0: QShowEvent | None) -> None:
+        """Ask for the width at which nothing is cut off; the theme's letters are known now."""
+        super().showEvent(a0)
+        body, bar = self.scroll_area.widget(), self.scroll_area.verticalScrollBar()
+        if body is not None and bar is not None:
+            width = body.minimumSizeHint().width() + bar.sizeHint().width()
+            self.scroll_area.setMinimumWidth(width)
 
     def bring_into_view(self, part: QWidget) -> None:
         """Scroll so far that all of a part that just grew is seen."""

@@ -47,7 +47,7 @@ class MainWidget(QWidget):
         self.notice.setToolTip("This program is no medical device; check every mask that you use")
         self.notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.setAcceptDrops(True)
-        self.setMinimumWidth(330)
+        self.start_page.setMinimumWidth(330)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
 
         # LAYOUT
