@@ -185,7 +185,7 @@ class CurveCanvas(QWidget):
 
     def _mark(self, step: int, text: str) -> pg.InfiniteLine:
         pen = pg.mkPen(self._foreground, width=1, style=Qt.PenStyle.DotLine)
-        options = {"position": 0.06, "color": self._foreground, "anchors": [(0, 1), (0, 1)]}
+        options = {"position": 0.06, "color": self._foreground, "anchors": [(0, 1), (1, 1)]}
         return pg.InfiniteLine(step, angle=90, pen=pen, label=text or None, labelOpts=options)
 
     def _plot_of(self, panel: Panel) -> pg.PlotWidget:
