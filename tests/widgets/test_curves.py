@@ -224,6 +224,7 @@ def test_discarded_runs_are_taken_back_or_deleted_and_others_discarded(dialog, q
 
 def test_run_in_training_is_left_alone(dialog):
     dialog.setValue([summary("run-001"), summary("run-002")], busy="run-002")
+    assert dialog.table.item(1, 1).text() == "in training"
     assert not dialog.discard.isEnabled()
     dialog.table.selectRow(0)
     assert dialog.discard.isEnabled()

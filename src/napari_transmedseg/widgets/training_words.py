@@ -30,6 +30,8 @@ def status_in_words(history: TrainingHistory, activity: Activity) -> str:
     lines = [*_numbers(history.latest, history, activity)]
     if activity is Activity.PREPARING:
         lines.append("Preparing: reading the cases and planning…")
+    elif activity is Activity.STOPPING:
+        lines.append("Stopping: the step ends, then what was learned is saved…")
     elif activity is Activity.TRAINING and history.latest and history.latest.progress >= 1:
         lines.append("The budget is spent: measuring and saving…")
     elif history.sentences:
