@@ -86,6 +86,7 @@ def test_chosen_class_is_shown_in_its_own_colour(qtbot):
     ("state", "says"),
     [
         pytest.param(SliceState.UNSEEN, "brush", id="unseen"),
+        pytest.param(SliceState.SUGGESTED, "mark empty", id="suggested"),
         pytest.param(SliceState.IN_PROGRESS, "Press D", id="in progress"),
         pytest.param(SliceState.ANNOTATED, "known", id="annotated"),
     ],
@@ -95,9 +96,9 @@ def test_what_to_do_about_a_slice_is_said_and_what_is_below_stays_in_place(qtbot
     qtbot.addWidget(box)
     box.resize(360, 400)
     box.show()
-    box.setValue(0, Ledger.untouched(3))
+    box.setValue(99, Ledger.untouched(188))
     place = box.done.y()
-    box.setValue(0, Ledger.untouched(3).with_states([0], state))
+    box.setValue(99, Ledger.untouched(188).with_states([99], state))
     QApplication.processEvents()
     assert says in box.slice_label.text()
     assert box.done.y() == place

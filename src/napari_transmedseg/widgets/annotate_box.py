@@ -10,7 +10,7 @@ from napari_transmedseg.widgets.ledger_strip import STATE_MEANINGS, LedgerLegend
 
 NEXT_STEPS = {
     SliceState.UNSEEN: ". Paint it (2: brush, 1: eraser), or mark it empty.",
-    SliceState.SUGGESTED: ". Paint it (2: brush, 1: eraser), or mark it empty.",
+    SliceState.SUGGESTED: ". Paint (2) or mark empty.",
     SliceState.IN_PROGRESS: ". Press D when all of it is painted.",
 }
 """What a person may do about a slice that is still open."""
