@@ -16,6 +16,7 @@ from napari_transmedseg.widgets.class_list import ClassList, ClassRow
 from napari_transmedseg.widgets.correction_plot import CorrectionPlot
 from napari_transmedseg.widgets.loop_page import LoopPage
 from napari_transmedseg.widgets.train_box import TrainBox
+from napari_transmedseg.widgets.training_words import rate_in_words
 
 pytestmark = pytest.mark.gui
 
@@ -102,6 +103,13 @@ def test_what_to_do_about_a_slice_is_said_and_what_is_below_stays_in_place(qtbot
     QApplication.processEvents()
     assert says in box.slice_label.text()
     assert box.done.y() == place
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"), [(12.34, "12.3 steps/s"), (0.0, "0.0 steps/s"), (0.03, "33 s a step")]
+)
+def test_slow_training_is_not_said_to_stand_still(rate, words):
+    assert rate_in_words(rate) == words
 
 
 @pytest.mark.parametrize("span", [(0.5, 1.5), (0.5, 7.5), (1.0, 400.0)])

@@ -43,7 +43,7 @@ def _numbers(report: StepReport | None, history: TrainingHistory, activity: Acti
     if report is None:
         return []
     phase = activity.value if activity is Activity.PAUSED else report.phase
-    parts = [f"<b>{phase}</b>, step {report.step}", f"{report.steps_per_second:.1f} steps/s"]
+    parts = [f"<b>{phase}</b>, step {report.step}", rate_in_words(report.steps_per_second)]
     if activity in TRAINING_ACTIVITIES:
         parts.append(f"{duration_in_words(report.remaining_s)} left")
     if history.mean_dice is not None:
@@ -52,6 +52,13 @@ def _numbers(report: StepReport | None, history: TrainingHistory, activity: Acti
     parts.append(f"pseudo-labels on {100 * report.pseudo_label_share:.0f}{_NBSP}%")
     parts.append(f"{report.memory_mib:.0f}{_NBSP}MiB")
     return [" · ".join(parts)]
+
+
+def rate_in_words(steps_per_second: float) -> str:
+    """Steps a second, or seconds a step where that says more."""
+    if 0 < steps_per_second < 0.5:
+        return f"{1 / steps_per_second:.0f} s a step"
+    return f"{steps_per_second:.1f} steps/s"
 
 
 def duration_in_words(seconds: float) -> str:
