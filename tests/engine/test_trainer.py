@@ -97,6 +97,11 @@ def test_it_begins_with_the_plan_and_ends_with_how_it_ended(whole_run):
     assert "80 steps learned from unlabeled slices" in finished.sentence
 
 
+def test_a_run_too_short_for_unlabeled_slices_says_what_helps(whole_run):
+    assert "more time" in list(_fit())[-1].sentence
+    assert "more time" not in whole_run[0][-1].sentence
+
+
 def test_every_step_is_reported_in_order(whole_run):
     reports = _of(StepReport, whole_run[0])
     assert [report.step for report in reports] == list(range(1, 81))

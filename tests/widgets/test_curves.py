@@ -17,7 +17,7 @@ from scripted_training import scripted_training
 
 from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.errors import ProjectError
-from napari_transmedseg.project.history import Curve, TrainingHistory, replay
+from napari_transmedseg.project.history import Curve, RunMark, TrainingHistory, replay
 from napari_transmedseg.project.run_summary import RunSummary
 from napari_transmedseg.widgets.loss_plot import LossPlot
 from napari_transmedseg.widgets.runs_dialog import RunsDialog, mean_dice_curve
@@ -130,6 +130,16 @@ def test_curves_go_on_after_a_warm_start_with_a_mark_where_the_run_begins(plot):
     assert [mark.label.toPlainText() for mark in marks if hasattr(mark, "label")] == ["run-002"]
 
 
+@pytest.mark.parametrize("step", [1, 39])
+def test_name_of_a_run_is_not_cut_off_where_it_begins_at_the_edge(plot, qtbot, step):
+    plot.canvas.set_marks([RunMark(step, "run-002")])
+    (mark,) = [mark for mark in plot.canvas._marks if hasattr(mark, "label")]
+    view = plot.losses.getPlotItem().vb.sceneBoundingRect()
+    qtbot.waitUntil(lambda: mark.label.x() != 0)
+    name = mark.label.mapRectToScene(mark.label.boundingRect())
+    assert view.left() <= name.left() and name.right() <= view.right()
+
+
 def test_marks_and_curves_go_with_another_history(plot):
     plot.setValue(TrainingHistory(), {})
     assert plot.value() == {}
@@ -239,6 +249,7 @@ def test_discarded_runs_are_taken_back_or_deleted_and_others_discarded(dialog, q
 
 def test_run_in_training_is_left_alone(dialog):
     dialog.setValue([summary("run-001"), summary("run-002")], busy="run-002")
+    assert dialog.table.item(1, 1).text() == "in training"
     assert not dialog.discard.isEnabled()
     dialog.table.selectRow(0)
     assert dialog.discard.isEnabled()

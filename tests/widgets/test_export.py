@@ -77,6 +77,8 @@ def test_options_of_the_dialog_reach_the_files(predicted, opener, tmp_path):
     assert "Only a" in box.options_label.text()
     export_to(driver, out)
     finish(driver)
+    summary = box.open_summary
+    driver.wait(lambda: summary.visibleRegion().boundingRect().size() == summary.size())
     names = {path.name for path in out.iterdir()}
     assert {"a_ring.nii", "a_core.nii", "export.html", "export.csv"} <= names
     assert not any(name.startswith("b") for name in names)

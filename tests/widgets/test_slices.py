@@ -243,6 +243,7 @@ def test_suggestions_go_to_the_most_unsure_slice_and_back(predicted_driver):
     assert states(driver)[6] is SliceState.SUGGESTED
     assert session.project.ledger("b").entries[6].who == "TransMedSeg"
     assert box.reason_label.text().startswith("Suggested: unsure here")
+    assert driver.widget.loop.message.text().startswith("To slice 7 of b: unsure here")
     driver.screenshot("slices-suggested")
     driver.click(box.suggest)
     second = (session.case_id, driver.widget.annotator.layers.slice_index)

@@ -179,6 +179,9 @@ def test_status_says_phase_step_rate_and_dice(qtbot, history):
     for part in ("self-training", "step 20", "steps/s", "left", "Dice 0.95", "MiB"):
         assert part in box.status.text()
     assert box.progress.value() == 1000
+    assert "measuring and saving" in box.status.text()
+    box.setValue(history, Activity.STOPPING, {})
+    assert "Stopping" in box.status.text()
 
 
 def test_monitors_speak_in_sentences(qtbot, history):

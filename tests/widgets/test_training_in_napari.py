@@ -25,6 +25,7 @@ from napari_transmedseg.widgets.preferences import Preferences, PreferenceWatch
 from napari_transmedseg.widgets.preflight_dialog import PreflightDialog
 from napari_transmedseg.widgets.runs_dialog import RunsDialog
 from napari_transmedseg.widgets.shortcuts import SHORTCUTS
+from napari_transmedseg.widgets.tasks import BEGINNINGS
 
 pytestmark = pytest.mark.gui
 
@@ -74,7 +75,10 @@ def training_threads() -> list[threading.Thread]:
 
 def test_check_tells_what_would_be_learned_from_or_what_stands_in_the_way(open_driver, scripted):
     driver, widget = open_driver, open_driver.widget
+    told = []
+    widget.session.message_changed.connect(told.append)
     dialog = check(driver)
+    assert told == [BEGINNINGS[Activity.CHECKING], ""]
     assert "2 slices of 1 case are annotated" in dialog.text.text()
     assert "The network is 2-D" in dialog.text.text()
     driver.screenshot("preflight")

@@ -71,6 +71,7 @@ class Annotate:
             table.add_row(case.case_id, str(len(case.slices)), _listed(case.slices))
         out().print(table)
         print_advice(summary.advice)
+        out().print(f"Next: transmedseg train {self.project}")
         return 0
 
 

@@ -28,15 +28,17 @@ def finished(plan: TrainingPlan, state: TrainingState, reason: StopReason) -> Tr
         "stopped": "Stopped on request",
         "early": "Dice on the held-out slices no longer rises",
     }[reason]
-    share = f"{state.self_training_steps} of {state.step} steps learned from unlabeled slices"
+    share = f"{state.self_training_steps} of {state.step} steps learned from unlabeled slices."
     if plan.method == "supervised":
-        share = f"{state.step} steps, all of them supervised"
+        share = f"{state.step} steps, all of them supervised."
+    elif not state.self_training_steps:
+        share += " They come after the warm-up: give it more time."
     return TrainingFinished(
         step=state.step,
         reason=reason,
         elapsed_s=state.elapsed_s,
         self_training_steps=state.self_training_steps,
-        sentence=f"{how}: {share}.",
+        sentence=f"{how}: {share}",
     )
 
 

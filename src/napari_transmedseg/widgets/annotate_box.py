@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_transmedseg.project.ledger import Ledger, SliceState
 from napari_transmedseg.widgets.ledger_strip import STATE_MEANINGS, LedgerLegend, LedgerStrip
+
+NEXT_STEPS = {
+    SliceState.UNSEEN: ". Paint it (2: brush, 1: eraser), or mark it empty.",
+    SliceState.SUGGESTED: ". Paint (2) or mark empty.",
+    SliceState.IN_PROGRESS: ". Press D when all of it is painted.",
+}
+"""What a person may do about a slice that is still open."""
 
 
 class AnnotateBox(QWidget):
@@ -31,6 +38,9 @@ class AnnotateBox(QWidget):
         self.legend = LedgerLegend()
         self.slice_label = QLabel()
         self.slice_label.setWordWrap(True)
+        two_lines = 2 * self.slice_label.fontMetrics().lineSpacing()
+        self.slice_label.setMinimumHeight(two_lines)  # else what is below it jumps
+        self.slice_label.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.reason_label = QLabel()
         self.reason_label.setWordWrap(True)
         self.reason_label.setToolTip("Why this slice was suggested")
@@ -92,6 +102,7 @@ class AnnotateBox(QWidget):
         self.strip.setValue(index)
         self.slice_label.setText(
             f"Slice {index + 1} of {len(ledger)}: <b>{state.value}</b>, {STATE_MEANINGS[state]}"
+            f"{NEXT_STEPS.get(state, '')}"
         )
         self.legend.set_counts(ledger.counts())
         before, after = ledger.previous_labeled(index), ledger.next_labeled(index)

@@ -23,7 +23,7 @@ _SORT = Qt.ItemDataRole.UserRole
 _OPENING_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 DOMAIN_COLUMN = 5
 _FOR_BOLD = 16
-"""Pixels by which the name of the case on screen may be wider."""
+"""Pixels by which the name and the state of the case on screen may be wider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,8 @@ class CaseTable(QTableWidget):
             self.setSortingEnabled(True)
             if is_first:
                 self.resizeColumnsToContents()
-                self.setColumnWidth(0, self.columnWidth(0) + _FOR_BOLD)
+                for column in (0, 1):
+                    self.setColumnWidth(column, self.columnWidth(column) + _FOR_BOLD)
             self.set_filter(self._filter)
             if chosen in self._facts:
                 self.selectRow(self._row_of(chosen))

@@ -164,7 +164,9 @@ class _Classes(QListWidget):
 def _item_of(row: ClassRow, place: int) -> QListWidgetItem:
     pixmap = QPixmap(16, 16)
     pixmap.fill(QColor(row.color))
-    item = QListWidgetItem(QIcon(pixmap), row.name)
+    icon = QIcon(pixmap)
+    icon.addPixmap(pixmap, QIcon.Mode.Selected)  # else the colour of the chosen class is tinted
+    item = QListWidgetItem(icon, row.name)
     item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
     item.setData(Qt.ItemDataRole.UserRole, row.value)
     item.setData(Qt.ItemDataRole.UserRole + 1, row.color)

@@ -28,7 +28,7 @@ class CorrectionPlot(QWidget):
             "you left: how good the predictions you reviewed were"
         )
         self.words.setToolTip(tip)
-        self.plot = pg.PlotWidget(enableMenu=False)
+        self.plot = pg.PlotWidget(enableMenu=False, axisItems={"bottom": _Counts("bottom")})
         self.plot.setFixedHeight(120)
         self.plot.setToolTip(tip)
         self.plot.setAccessibleName("Dice over reviewed slices")
@@ -86,3 +86,11 @@ class CorrectionPlot(QWidget):
         legend.setLabelTextColor(self._foreground)
         for _, label in legend.items:
             label.setText(label.text, color=self._foreground)
+
+
+class _Counts(pg.AxisItem):  # type: ignore[misc]
+    """An axis of whole numbers: nobody reviews half a slice."""
+
+    def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
+        levels = super().tickSpacing(minVal, maxVal, size)
+        return [level for level in levels if level[0] >= 1] or [(1.0, 0.0)]

@@ -57,8 +57,8 @@ class CurveCanvas(QWidget):
         self.dice.setXLink(self.losses)
         self.dice.setAccessibleName("Dice over steps")
         self.setToolTip(
-            "Losses and Dice over training steps; drag to move, wheel to zoom, right drag to "
-            "stretch, click a name to hide or show its curve"
+            "Losses and Dice over training steps; drag to move, Ctrl and the wheel to zoom, "
+            "right drag to stretch, click a name to hide or show its curve"
         )
         self._crosshairs = [_crosshair(plot) for plot in (self.losses, self.dice)]
         self.hint = QLabel(NOTHING_YET)
@@ -203,7 +203,7 @@ class CurveCanvas(QWidget):
 
     def _mark(self, step: int, text: str) -> pg.InfiniteLine:
         pen = pg.mkPen(self._foreground, width=1, style=Qt.PenStyle.DotLine)
-        options = {"position": 0.06, "color": self._foreground, "anchors": [(0, 1), (0, 1)]}
+        options = {"position": 0.06, "color": self._foreground, "anchors": [(0, 1), (1, 1)]}
         return pg.InfiniteLine(step, angle=90, pen=pen, label=text or None, labelOpts=options)
 
     def _plot_of(self, panel: Panel) -> pg.PlotWidget:

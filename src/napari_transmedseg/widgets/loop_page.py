@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -24,6 +25,10 @@ from napari_transmedseg.widgets.review_box import ReviewBox
 from napari_transmedseg.widgets.section import Section
 from napari_transmedseg.widgets.shortcuts import ShortcutTable
 from napari_transmedseg.widgets.train_box import TrainBox
+from napari_transmedseg.widgets.wheel_guard import WheelGuard
+
+LAID_OUT_MS = 100
+"""Milliseconds after which a part that grew has its new size."""
 
 
 class LoopPage(QWidget):
@@ -47,7 +52,7 @@ class LoopPage(QWidget):
         self.open = _small("Open…", "Open another project")
         self.add = _small("Add images…", "Add images to this project")
         self.add_folder = _small("Add folder…", "Add the images in a folder, DICOM too")
-        self.adopt = _small("Adopt layers…", "Make cases of image layers that are open")
+        self.adopt = _small("Use open layers…", "Make cases of image layers that are open")
         self.labels = _small("Bring in labels…", "Take label maps of other programs as annotation")
         self.case_box = CaseBox()
         self.cases = self.case_box.table
@@ -100,6 +105,7 @@ class LoopPage(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.scroll_area)
         layout.addWidget(self.message)
+        WheelGuard(self.scroll_area)
 
         # CONNECTIONS
         self.new.clicked.connect(self.newRequested)
@@ -108,6 +114,18 @@ class LoopPage(QWidget):
         self.add_folder.clicked.connect(self.addFolderRequested)
         self.adopt.clicked.connect(self.adoptRequested)
         self.labels.clicked.connect(self.labelsRequested)
+
+    def showEvent(self, a0: QShowEvent | None) -> None:
+        """Ask for the width at which nothing is cut off; the theme's letters are known now."""
+        super().showEvent(a0)
+        body, bar = self.scroll_area.widget(), self.scroll_area.verticalScrollBar()
+        if body is not None and bar is not None:
+            width = body.minimumSizeHint().width() + bar.sizeHint().width()
+            self.scroll_area.setMinimumWidth(width)
+
+    def bring_into_view(self, part: QWidget) -> None:
+        """Scroll so far that all of a part that just grew is seen."""
+        QTimer.singleShot(LAID_OUT_MS, lambda: self.scroll_area.ensureWidgetVisible(part, 0, 8))
 
     def show_part(self, name: str) -> None:
         """Unfold a part and scroll so that it begins at the top."""

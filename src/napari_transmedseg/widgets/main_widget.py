@@ -55,9 +55,8 @@ class MainWidget(QWidget):
         self.notice = QLabel("Research use only, not for diagnosis.")
         self.notice.setToolTip("This program is no medical device; check every mask that you use")
         self.notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.notice.setEnabled(False)
         self.setAcceptDrops(True)
-        self.setMinimumWidth(330)
+        self.start_page.setMinimumWidth(330)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
 
         # LAYOUT

@@ -82,7 +82,7 @@ class NewProjectDialog(QDialog):
         self.add_files.setToolTip("Add volumes (NIfTI, NRRD, MetaImage, DICOM)")
         self.add_folder = QPushButton("Add folder…")
         self.add_folder.setToolTip("Add a folder; it is searched for volumes and DICOM series")
-        self.add_layers = QPushButton("Adopt layers…")
+        self.add_layers = QPushButton("Use open layers…")
         self.add_layers.setToolTip("Make cases of image layers that are open in napari")
         self.remove = QPushButton("Remove")
         self.remove.setToolTip("Leave the chosen images out")

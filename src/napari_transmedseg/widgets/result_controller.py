@@ -88,6 +88,7 @@ class ResultController(QObject):
             masks = "1 mask" if self._num_files == 1 else f"{self._num_files} files"
             sentence = f"{masks} of {cases} in {self._folder}."
             box.set_result(sentence, self._folder)
+            self._desk.loop.bring_into_view(box)
             self._desk.session.message_changed.emit(f"Exported {sentence}")
 
     def _on_project(self) -> None:

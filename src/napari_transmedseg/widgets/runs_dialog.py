@@ -97,7 +97,7 @@ class RunsDialog(QDialog):
         self._runs, self._busy = list(runs), busy
         self.table.setRowCount(len(runs))
         for row, run in enumerate(runs):
-            for column, text in enumerate(_cells(run)):
+            for column, text in enumerate(_cells(run, is_busy=run.run_id == busy)):
                 self.table.setItem(row, column, QTableWidgetItem(text))
         self._choose(chosen or [run.run_id for run in runs[-2:]])
         self._on_chosen()
@@ -161,13 +161,13 @@ def mean_dice_curve(history: TrainingHistory) -> Curve:
     return Curve(steps, [sum(by_step[step]) / len(by_step[step]) for step in steps])
 
 
-def _cells(run: RunSummary) -> list[str]:
+def _cells(run: RunSummary, *, is_busy: bool) -> list[str]:
     dice = "–" if run.dice is None else f"{run.dice:.3f}"
     where = "" if run.dice is None else " held out" if run.dice_is_held_out else " annotated"
     loss = run.losses.get("total")
     return [
         run.run_id,
-        STATES.get(run.state, run.state),
+        "in training" if is_busy else STATES.get(run.state, run.state),
         run.method,
         run.warm_start or "–",
         str(run.steps),

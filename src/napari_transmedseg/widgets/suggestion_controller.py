@@ -80,7 +80,11 @@ class SuggestionController(QObject):
 
     def _go(self, at: int) -> None:
         self._at = at
-        self._jumper.go(self._visited[at].case_id, self._visited[at].index)
+        to = self._visited[at]
+        self._desk.session.message_changed.emit(  # seen wherever the column is scrolled to
+            f"To slice {to.index + 1} of {to.case_id}: {to.reason}."
+        )
+        self._jumper.go(to.case_id, to.index)
 
     def _on_arrived(self, case_id: str, index: int) -> None:
         if self._current() != (case_id, index):

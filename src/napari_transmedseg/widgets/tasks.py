@@ -25,6 +25,12 @@ from napari_transmedseg.widgets.worker import (
 )
 
 CLOSE_TIMEOUT_S = 20.0
+BEGINNINGS = {
+    Activity.CHECKING: "Looking at what a training would learn from…",
+    Activity.PREDICTING: "Predicting…",
+    Activity.EXPORTING: "Exporting…",
+}
+"""What is said until a task first reports."""
 
 
 class Tasks(QObject):
@@ -154,6 +160,8 @@ class Tasks(QObject):
         worker.failed.connect(self._on_failed)
         worker.ended.connect(self._on_ended)
         self._session.activity = activity
+        if activity in BEGINNINGS:
+            self._session.message_changed.emit(BEGINNINGS[activity])
         worker.start()
 
     def _on_event_arrived(self, event: object) -> None:
@@ -178,6 +186,8 @@ class Tasks(QObject):
         give_memory_back()
         task, self._task = self._task, Activity.IDLE
         self._session.activity = Activity.IDLE
+        if task is Activity.CHECKING:
+            self._session.message_changed.emit("")
         if task is Activity.CHECKING and self._found:
             self.checked.emit(self._found[-1])
         self.ended.emit(task)

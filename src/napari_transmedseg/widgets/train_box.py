@@ -20,6 +20,8 @@ from napari_transmedseg.widgets.preflight_dialog import lines_as_html
 from napari_transmedseg.widgets.section import Section
 from napari_transmedseg.widgets.training_words import course_in_words, status_in_words
 
+START_KEY = "Alt+G"
+
 
 class TrainBox(QWidget):
     """Asks for a training and shows how it goes."""
@@ -46,7 +48,7 @@ class TrainBox(QWidget):
             "Check…", "Look at what a training would learn from, without starting one", "Alt+B"
         )
         self.start = _button(
-            "Start training", "Train on your slices and on all the others", "Alt+G"
+            "Start training", "Train on your slices and on all the others", START_KEY
         )
         self.pause = _button(
             "Pause", "Wait after the current step; the window stays as it is", "Alt+U"
@@ -69,6 +71,10 @@ class TrainBox(QWidget):
         self.progress.setToolTip("Share of the budget that is spent")
         self.status = QLabel()
         self.status.setWordWrap(True)
+        self.status.setToolTip(
+            "Warm-up learns from annotated slices, self-training also from pseudo-labels on the "
+            "others: on so much of them the model is sure enough"
+        )
         self.learned_from = QLabel()
         self.learned_from.setWordWrap(True)
         self.learned_from.setToolTip("What the training was given, as of its start")
@@ -170,6 +176,7 @@ class TrainBox(QWidget):
             self._activity is Activity.PAUSED or (is_idle and bool(self.interrupted))
         )
         self.start.setText("Train again" if self.warm_start else "Start training")
+        self.start.setShortcut(START_KEY)  # another text takes the key away
         self.course.setText(course_in_words(self._continuation, self.warm_start))
         self.course.setVisible(is_idle and bool(self.course.text()))
 
