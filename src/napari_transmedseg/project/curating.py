@@ -10,6 +10,7 @@ import numpy as np
 from napari_transmedseg.errors import ProjectError, TransMedSegError
 from napari_transmedseg.imaging.io import case_id_of, read_labels
 from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.project import case_files
 from napari_transmedseg.project.annotated import AnnotatedCohort
 from napari_transmedseg.project.annotation import (
     AnnotationFiles,
