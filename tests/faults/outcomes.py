@@ -55,6 +55,8 @@ class Tally:
 
 
 TALLY = Tally()
+REPORTS: dict[str, list[str]] = {}
+"""Lines by what they are about, for the end of the session."""
 
 
 def times(reduced: int, full: int) -> int:
