@@ -52,11 +52,11 @@ NAMES = {
 
 
 LIMITS = {
-    "memory_mib": times(8.0, 1.0), "open_files": 0.2, "threads": 0.2, "system_threads": 0.2,
+    "memory_mib": times(15.0, 1.0), "open_files": 0.2, "threads": 0.2, "system_threads": 0.2,
     "widgets": 0.2, "qt_objects": 0.2, "layers": 0.2, "vispy_nodes": 0.2,
 }  # fmt: skip
-"""Most that a cycle may add. A single widget that stays at each second cycle is more. The
-allocator's own ups and downs, some 8 MiB, hide small growth of memory over few cycles."""
+"""Most that a cycle may add. A single widget that stays at each second cycle is more. Memory
+takes steps of some 12 MiB up and down: over a few cycles only gross growth shows."""
 
 
 def settle() -> None:
