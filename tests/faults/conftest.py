@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cohorts import add_made_up_run, disc_classes, make_project
-from outcomes import CASE, DONE, TALLY
+from outcomes import CASE, DONE, REPORTS, TALLY
 
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project import snapshots
@@ -19,6 +19,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if TALLY.tried:
         terminalreporter.section("faults")
         terminalreporter.write("\n".join([*TALLY.lines(), ""]))
+    for title, lines in REPORTS.items():
+        terminalreporter.section(title)
+        terminalreporter.write("\n".join([*lines, ""]))
 
 
 @pytest.fixture(scope="session")

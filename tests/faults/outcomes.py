@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,6 +20,7 @@ CASE = "case_1"
 DONE = (1, 2, 4)
 """Slices that are annotated at the beginning."""
 
+Count = TypeVar("Count", int, float)
 State = tuple[np.ndarray, Ledger]
 """Classes and ledger of the annotated case."""
 
@@ -55,10 +57,12 @@ class Tally:
 
 
 TALLY = Tally()
+REPORTS: dict[str, list[str]] = {}
+"""Lines by what they are about, for the end of the session."""
 
 
-def times(reduced: int, full: int) -> int:
-    """How often a fault is tried in this session."""
+def times(reduced: Count, full: Count) -> Count:
+    """How often a fault is tried in this session, or another figure that differs."""
     return full if IS_FULL else reduced
 
 
