@@ -1,6 +1,5 @@
 """Formats that nibabel reads beside NIfTI, label tables in headers, and probabilities out."""
 
-
 import nibabel as nib
 import numpy as np
 import pytest
