@@ -6,6 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from napari_transmedseg.errors import GeometryError
 from napari_transmedseg.imaging.geometry import (
+    AXIS_LETTERS,
+    PLANE_AXES,
     Geometry,
     acquisition_axis,
     require_same_space,
@@ -59,6 +61,11 @@ def test_all_orientations_of_one_patient_look_the_same() -> None:
         images[orientation] = geometry.to_display(source)
     for image in images.values():
         assert_array_equal(image, images["RAS"])
+
+
+@pytest.mark.parametrize(("plane", "letter"), [("axial", "I"), ("coronal", "P"), ("sagittal", "L")])
+def test_slices_of_a_plane_follow_each_other_across_it(plane: str, letter: str) -> None:
+    assert AXIS_LETTERS[PLANE_AXES[plane]] == letter
 
 
 @pytest.mark.parametrize(
@@ -147,8 +154,11 @@ def _tilted() -> Geometry:
     return Geometry(shape=SHAPE, affine=affine)
 
 
-def test_without_more_words_a_grid_has_voxels_of_1_mm_from_the_origin_on() -> None:
-    assert_array_equal(Geometry.from_spacing(SHAPE).affine, np.eye(4))
+def test_without_more_words_a_grid_has_voxels_of_1_mm_from_the_scanners_origin_on() -> None:
+    geometry = Geometry.from_spacing(SHAPE)
+    assert_array_equal(geometry.affine, np.eye(4))
+    assert (geometry.known, geometry.units, geometry.header) == (True, "mm", None)
+    assert (geometry.qform_code, geometry.sform_code) == (1, 1)  # NIfTI's "scanner"
 
 
 @pytest.mark.parametrize(
