@@ -68,7 +68,8 @@ def examine(module: str, sample: int, seed: int) -> str:
         sys.exit(f"Expected the tests of {module} to pass without a mutant; see pytest.")
     timeout_s = max(SHORTEST_S, 5 * (time.monotonic() - start))
     survived = 0
-    for mutated in drawn:
+    for number, mutated in enumerate(drawn, 1):
+        print(f"{module} {number}/{len(drawn)}", end="\r", file=sys.stderr, flush=True)
         if passes(module, mutated, timeout_s):
             survived += 1
             print(f"\nsurvived in {module}", *changed_lines(source, mutated), sep="\n", flush=True)

@@ -128,12 +128,13 @@ def test_unknown_voxels_have_no_gradient_and_nothing_labeled_costs_nothing():
     assert loss.item() == 0
 
 
-def test_memory_is_that_of_one_chunk_however_many_draws(monkeypatch):
+@pytest.mark.parametrize("num_samples", [100, 300])
+def test_memory_is_that_of_one_chunk_however_many_draws(num_samples, monkeypatch):
     monkeypatch.setattr(semantic_augmentation, "_MOST_DRAWS", 1000)
     problem = _problem((20, 20))
     problem["features"].requires_grad_()
     with LargestTensor() as largest:
-        _drawn(problem, 0.5, 100).backward()
+        _drawn(problem, 0.5, num_samples).backward()
     assert largest.elements <= 1000 * 4
 
 
