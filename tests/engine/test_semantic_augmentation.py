@@ -211,6 +211,8 @@ def test_autocast_changes_neither_table_nor_loss():
     moments = problem["weight"], problem["shift"], problem["covariance"]
     logits = problem["features"] @ problem["weight"].t()
     table = augmentation_table(*moments, 0.5)
+    exact = augmentation_table(*(moment.double() for moment in moments), 0.5)
+    torch.testing.assert_close(table.double(), exact, rtol=1e-4, atol=1e-4)
     loss = transferable_cross_entropy(logits, problem["labels"], table)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(augmentation_table(*moments, 0.5), table)
