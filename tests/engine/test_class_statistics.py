@@ -237,6 +237,25 @@ def test_a_class_is_ready_with_enough_voxels_and_slices_on_both_sides(count, num
     assert ready_classes(other, enough).item() is ready
 
 
+def test_without_an_account_of_slices_the_counts_alone_decide():
+    statistics = ClassStatistics(2, 4)
+    labels = torch.tensor([0] * 40 + [1] * 39)
+    statistics.update(torch.randn(79, 4), labels, torch.zeros(79, dtype=torch.long))
+    assert ready_classes(statistics, statistics).tolist() == [True, False]
+    assert statistics.distinct_slices_C.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("on_cpu", [True, False], ids=["CPU", "device"])
+def test_voxels_of_no_slice_count_for_none_after_slices_were_numbered_anew(on_cpu):
+    old, new = ClassStatistics(1, 2, num_slices=4), ClassStatistics(1, 2, num_slices=6)
+    features, labels = torch.randn(5, 2, 1), torch.zeros(5, dtype=torch.long)
+    slices = torch.tensor([-1, 0, 3, 4, 5])
+    update = old._update_on_cpu if on_cpu else old._update_on_device
+    update(features, labels, slices, Layout(1, 1), None)
+    new.load_state_dict(old.state_dict())
+    assert old.distinct_slices_C.tolist() == new.distinct_slices_C.tolist() == [2]
+
+
 def test_the_mean_shift_points_from_source_to_target():
     source, target = _exact(2, 3), _exact(2, 3)
     labels = torch.tensor([0, 1])
@@ -254,6 +273,9 @@ def test_shrinking_keeps_the_trace_and_repairs_a_singular_covariance():
     )
     assert torch.linalg.cond(shrunk).max() < 1000
     assert torch.equal(shrink_covariance(singular, 0.0), singular)
+    assert torch.equal(shrink_covariance(singular), shrunk)
+    sphere = singular.diagonal(dim1=1, dim2=2).mean(1).view(2, 1, 1) * torch.eye(5)
+    assert_allclose(shrink_covariance(singular, 1.0), sphere)
 
 
 def test_statistics_go_on_from_a_checkpoint():
@@ -266,6 +288,15 @@ def test_statistics_go_on_from_a_checkpoint():
     second.update(features[300:], labels[300:], slices[300:])
     for name, value in whole.state_dict().items():
         assert torch.equal(value, second.state_dict()[name]), name
+
+
+def test_slices_seen_under_other_numbers_are_not_added_to_those_seen_since():
+    first, second, third = (ClassStatistics(1, 2, num_slices=number) for number in (4, 6, 7))
+    first.update(torch.randn(4, 2), torch.zeros(4, dtype=torch.long), torch.arange(4))
+    second.load_state_dict(first.state_dict())
+    second.update(torch.randn(2, 2), torch.zeros(2, dtype=torch.long), torch.arange(2))
+    third.load_state_dict(second.state_dict())
+    assert second.distinct_slices_C.tolist() == third.distinct_slices_C.tolist() == [4]
 
 
 def test_slices_seen_before_more_were_annotated_still_count():

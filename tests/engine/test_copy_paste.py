@@ -61,6 +61,20 @@ def test_boxes_move_over_the_whole_image_and_follow_the_seed():
     assert starts.unique(dim=0).shape == (16, 2)
 
 
+def test_every_place_of_a_box_is_equally_likely():
+    masks = box_mask((3, 8), 0.75, generator=torch.Generator().manual_seed(0), batch=6000)
+    starts = torch.stack([(mask == 0).nonzero()[0] for mask in masks])
+    for axis, num_places in enumerate((2, 3)):
+        share = starts[:, axis].bincount() / len(masks)
+        torch.testing.assert_close(
+            share, torch.full((num_places,), 1 / num_places), atol=0.03, rtol=0
+        )
+
+
+def test_without_a_number_of_images_there_is_one_mask():
+    assert box_mask((4, 5)).shape == (1, 4, 5)
+
+
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.int64, torch.bool, torch.uint8])
 def test_mixing_takes_a_outside_the_box_and_b_inside_for_any_type(space, dtype):
@@ -161,6 +175,21 @@ def test_a_common_factor_of_the_weights_cancels_and_fractions_count():
         torch.cat([logits, logits]), torch.cat([target, target]), torch.cat([weight, 1 - weight])
     )
     torch.testing.assert_close(doubled, _supervised(logits, target))
+
+
+def test_weights_may_be_as_small_as_they_like():
+    logits, target = _batch((8, 8))
+    weight = torch.rand(2, 8, 8)
+    loss = masked_segmentation_loss(logits, target, weight)
+    torch.testing.assert_close(masked_segmentation_loss(logits, target, 1e-6 * weight), loss)
+
+
+@pytest.mark.parametrize("value", range(3))
+def test_of_a_target_with_one_class_only_its_dice_counts(value):
+    logits, target = _batch((8, 8))
+    target = torch.full_like(target, value)
+    loss = masked_segmentation_loss(logits, target, torch.ones(2, 8, 8))
+    torch.testing.assert_close(loss, _supervised(logits, target))
 
 
 @pytest.mark.parametrize("space", [(3, 2), (2, 3, 2)], ids=["2-D", "3-D"])

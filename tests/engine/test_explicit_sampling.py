@@ -128,12 +128,13 @@ def test_unknown_voxels_have_no_gradient_and_nothing_labeled_costs_nothing():
     assert loss.item() == 0
 
 
-def test_memory_is_that_of_one_chunk_however_many_draws(monkeypatch):
+@pytest.mark.parametrize("num_samples", [100, 300])
+def test_memory_is_that_of_one_chunk_however_many_draws(num_samples, monkeypatch):
     monkeypatch.setattr(semantic_augmentation, "_MOST_DRAWS", 1000)
     problem = _problem((20, 20))
     problem["features"].requires_grad_()
     with LargestTensor() as largest:
-        _drawn(problem, 0.5, 100).backward()
+        _drawn(problem, 0.5, num_samples).backward()
     assert largest.elements <= 1000 * 4
 
 
@@ -145,3 +146,40 @@ def test_a_classifier_without_bias_and_half_precision_features_are_taken():
     half = _drawn(problem | {"features": problem["features"].to(torch.bfloat16)}, 0.5, 5)
     assert half.dtype == torch.float64
     torch.testing.assert_close(half, _drawn(problem, 0.5, 5), rtol=0.05, atol=0)
+
+
+@pytest.mark.parametrize("rank", [0, 1, 3])
+def test_a_covariance_without_full_rank_has_a_root(rank):
+    vectors = torch.randn(5, 4, rank, dtype=torch.float64)
+    covariance = vectors @ vectors.mT
+    root = semantic_augmentation._square_root(covariance)
+    torch.testing.assert_close(root @ root, covariance)
+    torch.testing.assert_close(root, root.mT)
+
+
+def test_one_voxel_and_one_draw_without_strength_are_its_cross_entropy():
+    problem = _problem((1, 1))
+    problem["labels"][:] = 1
+    expected = cross_entropy(_logits(problem), problem["labels"])
+    torch.testing.assert_close(_drawn(problem, 0.0, 1), expected)
+
+
+def test_more_draws_than_a_chunk_holds_are_taken_voxel_by_voxel(monkeypatch):
+    problem = _problem()
+    monkeypatch.setattr(semantic_augmentation, "_MOST_DRAWS", 10)
+    with LargestTensor() as largest:
+        loss = _drawn(problem, 0.0, 50)
+    torch.testing.assert_close(
+        loss, cross_entropy(_logits(problem), problem["labels"], ignore_index=-1)
+    )
+    assert largest.elements <= 50 * 4
+
+
+def test_autocast_changes_nothing():
+    problem = {
+        name: value.float() if value.is_floating_point() else value
+        for name, value in _problem().items()
+    }
+    loss = _drawn(problem, 0.5, 5)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(_drawn(problem, 0.5, 5), loss)

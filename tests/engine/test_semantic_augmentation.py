@@ -8,7 +8,7 @@ from tensor_watch import LargestTensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.functional import cross_entropy
 
-from napari_transmedseg.engine.class_statistics import ClassStatistics
+from napari_transmedseg.engine.class_statistics import ClassStatistics, shrink_covariance
 from napari_transmedseg.engine.semantic_augmentation import (
     augmentation_moments,
     augmentation_table,
@@ -211,6 +211,8 @@ def test_autocast_changes_neither_table_nor_loss():
     moments = problem["weight"], problem["shift"], problem["covariance"]
     logits = problem["features"] @ problem["weight"].t()
     table = augmentation_table(*moments, 0.5)
+    exact = augmentation_table(*(moment.double() for moment in moments), 0.5)
+    torch.testing.assert_close(table.double(), exact, rtol=1e-4, atol=1e-4)
     loss = transferable_cross_entropy(logits, problem["labels"], table)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(augmentation_table(*moments, 0.5), table)
@@ -236,6 +238,16 @@ def test_the_direction_chooses_whose_mean_and_covariance_are_aimed_at(direction,
     shift.zero_()
     covariance.zero_()
     assert statistics[spread_of].covariance_CAA.any()
+
+
+def test_the_covariance_aimed_at_is_shrunk_by_a_twentieth_unless_told():
+    source, target = ClassStatistics(2, 3), ClassStatistics(2, 3)
+    target.update(torch.randn(400, 3), torch.arange(400) % 2)
+    for rho, expected in (({}, 0.05), ({"rho": 0.5}, 0.5)):
+        _, covariance, ready = augmentation_moments(source, target, **rho)
+        wanted = shrink_covariance(target.covariance_CAA, expected)
+        assert torch.equal(covariance, wanted)
+        assert not ready.any()
 
 
 @pytest.mark.parametrize("num_classes", [4, 21])

@@ -1,5 +1,7 @@
 """DICOM series: exact places, intensities scaled once, and every irregularity by its name."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -251,6 +253,49 @@ def test_frames_of_one_file_lie_where_each_of_them_says(tmp_path: Path) -> None:
     assert_allclose(volume.geometry.spacing, (0.7, 0.5, 2.0))
     source = volume.geometry.to_source(volume.array)
     assert_array_equal(source, stored[[1, 2, 0]].T - 1000)
+
+
+def test_frames_without_a_place_each_are_refused(tmp_path: Path) -> None:
+    path = write_multiframe(tmp_path / "mf.dcm", heights=(4.0, 0.0, 2.0))
+    change(path, lambda data: data.PerFrameFunctionalGroupsSequence.pop())
+    with pytest.raises(ImageReadError, match="each of the 3 frames.*found 2 places"):
+        read_volume(path)
+
+
+def test_frames_of_several_intensity_scales_are_refused(tmp_path: Path) -> None:
+    path = write_multiframe(tmp_path / "mf.dcm", heights=(4.0, 0.0, 2.0))
+
+    def rescale(data: pydicom.Dataset) -> None:
+        for slope, frame in enumerate(data.PerFrameFunctionalGroupsSequence, 1):
+            frame.PixelValueTransformationSequence = [pydicom.Dataset()]
+            frame.PixelValueTransformationSequence[0].RescaleSlope = slope
+            frame.PixelValueTransformationSequence[0].RescaleIntercept = 0
+
+    change(path, rescale)
+    with pytest.raises(ImageReadError, match="found 3 .each frame has its own"):
+        read_volume(path)
+
+
+def test_frames_need_the_extra_and_say_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_multiframe(tmp_path / "mf.dcm", heights=(4.0, 0.0))
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    with pytest.raises(ImageReadError, match=r"pip install napari-transmedseg\[dicom\]"):
+        read_volume(path)
+
+
+def test_a_series_with_places_for_some_slices_only_is_refused(tmp_path: Path) -> None:
+    write_series(tmp_path, (0.0, 2.0, 4.0))
+    change(next(tmp_path.glob("*.dcm")), lambda data: delattr(data, "ImagePositionPatient"))
+    with pytest.raises(ImageReadError, match="found 1 of 3 without; leave these out"):
+        read_volume(tmp_path)
+
+
+def change(path: Path, how: Callable[[pydicom.Dataset], object]) -> None:
+    data = pydicom.dcmread(path)
+    how(data)
+    data.save_as(path)
 
 
 def write_multiframe(path: Path, heights: tuple[float, ...]) -> Path:

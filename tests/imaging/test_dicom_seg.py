@@ -1,6 +1,8 @@
 """DICOM SEG written on a series, and read again by highdicom and by us."""
 
 import copy
+import io
+import sys
 from pathlib import Path
 
 import highdicom as hd
@@ -173,3 +175,45 @@ def test_an_empty_map_cannot_be_a_segmentation(case) -> None:
     empty = LabelMap.empty(labels.geometry, known=True)
     with pytest.raises(ConfigError, match="at least one labeled voxel"):
         encode_segmentation(empty, dicom.slice_files(folder), automatic=True)
+
+
+def test_what_old_files_lack_is_filled_in(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", HEIGHTS, shape=(16, 12))
+    for file in (tmp_path / "ct").glob("*.dcm"):
+        dataset = pydicom.dcmread(file)
+        for keyword in ("FrameOfReferenceUID", "StudyID", "AccessionNumber"):
+            delattr(dataset, keyword)
+        dataset.save_as(file)
+    labels = LabelMap.empty(open_image(tmp_path / "ct").geometry, known=True)
+    labels.array[2, 3:6, 4:8] = 1
+    files = dicom.slice_files(tmp_path / "ct")
+
+    first, second = (encode_segmentation(labels, files, automatic=False) for _ in range(2))
+
+    frames = [pydicom.dcmread(io.BytesIO(content)) for content in (first, second)]
+    assert frames[0].FrameOfReferenceUID == frames[1].FrameOfReferenceUID
+    (tmp_path / "mask.dcm").write_bytes(first)
+    found = read_labels(tmp_path / "mask.dcm")
+    moved = onto_same_grid(found, labels.geometry, "seg", "ct", sparse=True)
+    assert_array_equal(moved.array, labels.array)
+
+
+def test_a_series_that_is_damaged_or_lacks_what_a_segmentation_needs_is_named(case) -> None:
+    labels, folder = case
+    files = dicom.slice_files(folder)
+    dataset = pydicom.dcmread(files[0])
+    del dataset.SOPInstanceUID
+    dataset.save_as(files[0])
+    with pytest.raises(ImageReadError, match="that a DICOM SEG can refer to.*SOPInstanceUID"):
+        encode_segmentation(labels, files, automatic=True)
+    files[0].unlink()
+    with pytest.raises(ImageReadError, match="put the original files back"):
+        encode_segmentation(labels, files, automatic=True)
+
+
+def test_without_the_extra_the_way_to_get_it_is_told(case, monkeypatch) -> None:
+    labels, folder = case
+    files = dicom.slice_files(folder)
+    monkeypatch.setitem(sys.modules, "highdicom", None)
+    with pytest.raises(ImageReadError, match=r"pip install napari-transmedseg\[dicom\]"):
+        encode_segmentation(labels, files, automatic=True)

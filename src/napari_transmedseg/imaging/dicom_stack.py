@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -238,9 +237,3 @@ def _affine(plane: Plane, points: Points, step: Points) -> Affine:
     affine[:3, 3] = points.mean(axis=0) - index * step
     ras: Affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
     return ras
-
-
-def distances(stack: Stack) -> list[float]:
-    """Distances in mm between neighbouring slices of the first phase."""
-    places = [np.array(plane.position) for plane in stack.phases[0]]
-    return [float(np.linalg.norm(b - a)) for a, b in pairwise(places)]

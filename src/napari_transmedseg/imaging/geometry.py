@@ -227,7 +227,7 @@ def require_same_space(expected: Geometry, found: Geometry, what: str, image: st
             f"Expected {what} to have the {_times(expected.display_shape)} voxels (I×P×L) of "
             f"{image}, found {_times(found.display_shape)}; use the label map made on this image."
         )
-    if expected.shape != found.shape or expected.orientation != found.orientation:
+    if expected.orientation != found.orientation:
         raise GeometryError(
             f"Expected {what} to have its voxels in the order of {image} "
             f"({expected.orientation}), found {found.orientation}; "
