@@ -6,14 +6,15 @@ import pytest
 
 pytest.importorskip("napari")
 
-from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtCore import QEvent, QPoint, QPointF, QSize, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QDockWidget, QPushButton, QToolButton
+from qtpy.QtWidgets import QApplication, QDockWidget, QPushButton, QToolButton, QWidget
 
 from napari_transmedseg.imaging.rendering import color_table
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.widgets.display_box import CUSTOM
+from napari_transmedseg.widgets.edge_letters import EdgeLetters, canvas_around
 from napari_transmedseg.widgets.linked_views import LinkedViews
 
 pytestmark = pytest.mark.gui
@@ -46,8 +47,15 @@ def linked_of(driver) -> LinkedViews:
     return driver.widget.display.linked
 
 
+def edge_letters(driver) -> EdgeLetters:
+    (found,) = canvas_around(driver.widget).findChildren(EdgeLetters)
+    return found
+
+
 def letters(driver) -> str:
-    shown = driver.widget.display.view.letters
+    """Those on the canvas, which must be those that the view wants."""
+    shown = edge_letters(driver).value()
+    assert shown == driver.widget.display.view.letters
     return "".join(shown[edge] for edge in ("top", "bottom", "left", "right"))
 
 
@@ -65,7 +73,34 @@ def test_planes_by_button_and_key_keep_the_point(open_driver):
     driver.press(Qt.Key.Key_1, CONTROL)
     assert (view.plane, view.index) == (0, (5, 7, 11))
     driver.click(box.letters)
-    assert driver.widget.display.view.letters == {}
+    assert edge_letters(driver).value() == driver.widget.display.view.letters == {}
+
+
+def test_letters_stand_at_the_edges_of_the_canvas_and_let_the_mouse_through(open_driver):
+    canvas = canvas_around(open_driver.widget)
+    for size in (canvas.size(), canvas.size() - QSize(60, 40)):
+        canvas.resize(size)
+        QApplication.processEvents()
+        shown = [one for one in canvas.findChildren(QWidget) if one.isVisible()]
+        middles = {one.letter: one.geometry().center() for one in shown}
+        assert middles["A"].y() < 20 and middles["P"].y() > canvas.height() - 20
+        assert middles["R"].x() < 20 and middles["L"].x() > canvas.width() - 20
+        assert abs(middles["A"].x() - canvas.width() / 2) <= 2
+    transparent = Qt.WidgetAttribute.WA_TransparentForMouseEvents
+    assert all(one.testAttribute(transparent) for one in shown)
+    pixels = shown[0].grab().toImage()
+    colors = {pixels.pixelColor(x, y).name() for x in range(28) for y in range(28)}
+    assert "#ffffff" in colors
+
+
+def test_letters_go_with_the_widget(open_driver):
+    canvas = canvas_around(open_driver.widget)
+    assert canvas.findChildren(EdgeLetters)
+    open_driver.widget.shut_down()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    QApplication.processEvents()
+    assert not [one for one in canvas.findChildren(QWidget) if hasattr(one, "letter")]
+    assert not canvas.findChildren(EdgeLetters)
 
 
 def test_plane_opacity_and_window_stay_with_the_next_case(open_driver):

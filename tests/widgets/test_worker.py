@@ -1,6 +1,8 @@
 """The thread border: every event arrives, every error speaks, stop means stop."""
 
 import gc
+import os
+import sys
 import threading
 import weakref
 
@@ -14,7 +16,7 @@ from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.engine.events import TrainingFinished
 from napari_transmedseg.errors import PlanError
 from napari_transmedseg.widgets.tasks import gui_threads
-from napari_transmedseg.widgets.worker import TaskError, Worker, guarded
+from napari_transmedseg.widgets.worker import NICENESS, TaskError, Worker, guarded
 
 pytestmark = pytest.mark.gui
 
@@ -166,3 +168,17 @@ def test_training_beside_the_window_leaves_a_core_free(monkeypatch):
     assert gui_threads() == 3
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0}, raising=False)
     assert gui_threads() == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
+def test_a_task_gives_way_to_the_window(qtbot):
+    def own_niceness():
+        yield os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before, seen = os.getpriority(os.PRIO_PROCESS, threading.get_native_id()), []
+    worker = Worker(own_niceness(), TrainingControl())
+    worker.event_arrived.connect(seen.append)
+    with qtbot.waitSignal(worker.ended):
+        worker.start()
+    assert seen == [max(before, NICENESS)]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before

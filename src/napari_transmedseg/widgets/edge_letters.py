@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from qtpy.QtCore import QEvent, QObject, QRect, Qt
-from qtpy.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen
+from qtpy.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen, QPixmap
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QMainWindow, QWidget
 
@@ -30,14 +30,12 @@ class EdgeLetters(QObject):
 
     def value(self) -> dict[str, str]:
         """Letter at each edge that has one now: top, bottom, left, right."""
-        return {edge: one.text for edge, one in self._letters.items() if one.text}
+        return {edge: one.letter for edge, one in self._letters.items() if one.letter}
 
     def setValue(self, letters: Mapping[str, str]) -> None:
         """Show letters; edges that have none are bare."""
         for edge, one in self._letters.items():
-            one.text = letters.get(edge, "")
-            one.setVisible(bool(one.text))
-            one.update()
+            one.set_letter(letters.get(edge, ""))
 
     def close(self) -> None:
         """Take the letters off the canvas."""
@@ -68,21 +66,41 @@ class _Letter(QWidget):
 
     def __init__(self, canvas: QWidget) -> None:
         super().__init__(canvas)
-        self.text = ""
+        self.letter = ""
+        self._pixels = QPixmap()
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.hide()
 
+    def set_letter(self, letter: str) -> None:
+        if letter != self.letter:
+            self.letter, self._pixels = letter, QPixmap()
+            self.setVisible(bool(letter))
+            self.update()
+
     def paintEvent(self, a0: QPaintEvent | None) -> None:
+        """Put the letter down: with every frame of the canvas, so it is drawn only once."""
+        if self._pixels.isNull():
+            self._pixels = self._draw()
+        painter = QPainter(self)
+        painter.drawPixmap(0, 0, self._pixels)
+        painter.end()
+
+    def _draw(self) -> QPixmap:
+        ratio = self.devicePixelRatioF()
+        pixels = QPixmap(round(_SIZE * ratio), round(_SIZE * ratio))
+        pixels.setDevicePixelRatio(ratio)
+        pixels.fill(Qt.GlobalColor.transparent)
         font = self.font()
         font.setPointSize(_POINTS)
         path = QPainterPath()
-        path.addText(0, 0, font, self.text)
+        path.addText(0, 0, font, self.letter)
         path.translate(self.rect().center().toPointF() - path.boundingRect().center())
-        painter = QPainter(self)
+        painter = QPainter(pixels)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.strokePath(path, QPen(QColor(0, 0, 0, 200), 3))
         painter.fillPath(path, QColor("white"))
         painter.end()
+        return pixels
 
 
 def canvas_around(widget: QWidget) -> QWidget | None:

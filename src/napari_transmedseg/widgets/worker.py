@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import sys
 import threading
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
@@ -20,6 +22,9 @@ from qtpy.QtCore import QObject, Signal
 from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.errors import TransMedSegError, is_out_of_memory
 from napari_transmedseg.project.logs import note_error
+
+NICENESS = 5
+"""Of a task's thread, from 0 to 19: a third of a core where two ask for it."""
 
 _RUNNING: set[Worker] = set()
 
@@ -75,6 +80,7 @@ class Worker(QObject):
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        give_way()
         try:
             for event in guarded(self._events):
                 self._send(self.event_arrived, event)
@@ -135,6 +141,18 @@ def sentence_of(error: BaseException) -> str:
         f"Expected the task to go on, found {type(error).__name__}: {error}; your labels are "
         "saved. Start again, and report the details below if it returns."
     )
+
+
+def give_way() -> None:
+    """Let the window's threads go first when cores are short; where the system can, this thread's.
+
+    On Linux a thread has a niceness of its own, which the threads it starts inherit.
+    """
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
+        with suppress(OSError):
+            niceness = max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread))
+            os.setpriority(os.PRIO_PROCESS, thread, niceness)
 
 
 def give_memory_back() -> None:
