@@ -42,7 +42,10 @@ def test_a_person_gets_from_the_sample_to_an_exported_mask(driver, tmp_path):
     third = next(i for i, s in enumerate(widget.annotator.ledger.states) if not s.is_labeled)
     _go_to(driver, third)
     _set_steps(driver, 2000)
+    driver.press(Qt.Key.Key_G)
+    assert len(viewer.layers) == 2
     driver.click(loop.train.start)
+    driver.wait(lambda: f"{case_id} uncertainty" in viewer.layers, 60)
     overlay = viewer.layers[f"{case_id} uncertainty"]
     driver.wait(lambda: len(loop.train.plot.value().get("total", ([],))[0]) >= 3, 90)
     assert {"total", "supervised"} <= set(loop.train.plot.value())

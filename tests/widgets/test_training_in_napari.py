@@ -164,6 +164,7 @@ def test_discarded_run_is_asked_about_not_gone_on_from_and_deleted_when_told(ope
 
 def test_keys_fill_fade_and_hide_the_overlays_whose_age_is_shown(open_driver, scripted):
     driver, overlay = open_driver, open_driver.widget.loop.overlay
+    driver.widget.annotator.layers.expect_predictions()
     layer = driver.viewer.layers["a pseudo-label"]
     driver.press(Qt.Key.Key_S, SHIFT)
     assert layer.contour == 0

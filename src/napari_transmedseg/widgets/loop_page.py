@@ -125,7 +125,11 @@ class LoopPage(QWidget):
 
     def bring_into_view(self, part: QWidget) -> None:
         """Scroll so far that all of a part that just grew is seen."""
-        QTimer.singleShot(LAID_OUT_MS, lambda: self.scroll_area.ensureWidgetVisible(part, 0, 8))
+        later = QTimer(self)  # goes with the page, should that be closed before
+        later.setSingleShot(True)
+        later.timeout.connect(lambda: self.scroll_area.ensureWidgetVisible(part, 0, 8))
+        later.timeout.connect(later.deleteLater)
+        later.start(LAID_OUT_MS)
 
     def show_part(self, name: str) -> None:
         """Unfold a part and scroll so that it begins at the top."""
