@@ -50,7 +50,10 @@ def _volumes():
 
 @pytest.mark.parametrize(
     ("make", "steps"),
-    [pytest.param(_slices, 60, id="slices"), pytest.param(_volumes, 140, id="volumes")],
+    [
+        pytest.param(_slices, 60, id="slices"),
+        pytest.param(_volumes, 140, id="volumes", marks=pytest.mark.slow),
+    ],
 )
 def test_the_network_learns_from_the_channel_that_shows_the_structure(make, steps):
     cases, unseen, plan_of_cases = make()

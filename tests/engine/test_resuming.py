@@ -41,7 +41,7 @@ def straight(tmp_path_factory):
         pytest.param("2-D", 31, id="2-D, with pseudo-labels in the bank"),
         pytest.param("2-D, held-out slices choose", 31, id="2-D, held-out slices choose the model",
                      marks=pytest.mark.slow),
-        pytest.param("3-D", 21, id="3-D, before self-training"),
+        pytest.param("3-D", 21, id="3-D, before self-training", marks=pytest.mark.slow),
         pytest.param("3-D", 31, id="3-D, in self-training", marks=pytest.mark.slow),
         pytest.param("paper", 31, id="preset paper, with dropout", marks=pytest.mark.slow),
     ],

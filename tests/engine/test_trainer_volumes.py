@@ -34,7 +34,7 @@ def _run(cases, *, self_training=True, patch=PATCH, **changes):
     return Run(plan, cases, self_training=self_training)
 
 
-@pytest.fixture(scope="module", params=["whole", "sparse"])
+@pytest.fixture(scope="module", params=[pytest.param("whole", marks=pytest.mark.slow), "sparse"])
 def learned(request, tmp_path_factory):
     cases = {"whole": whole_cohort, "sparse": sparse_cohort}[request.param]()
     folder, control = tmp_path_factory.mktemp(request.param), TrainingControl()

@@ -166,6 +166,7 @@ def test_x_of_a_floating_panel_only_hides_it(trained_driver, tiny_project):
     assert_stopped_and_saved(tiny_project, driver.index)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("way", "title"),

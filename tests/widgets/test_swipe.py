@@ -169,8 +169,7 @@ def test_over_the_line_the_mouse_shows_a_hand(swiped):
     for distance, style in ((0, "pointing"), (40, own)):
         point.setX(line_x(driver) + distance)
         QTest.mouseMove(driver.canvas, point)
-        QApplication.processEvents()
-        assert str(driver.viewer.cursor.style) == style
+        driver.wait(lambda style=style: str(driver.viewer.cursor.style) == style)
     driver.press(Qt.Key.Key_H)
     assert str(driver.viewer.cursor.style) == own
 
