@@ -284,10 +284,9 @@ class CaseLayers:
     def _exchange(
         self, volume: Volume, label_map: LabelMap, case_id: str, colors: Mapping[int, str]
     ) -> None:
-        images = [image_layer_data(volume), *further_layer_data(volume, case_id)]
-        for layer, (data, options, _) in zip((self._image, *self._further), images, strict=True):
-            name = case_id if layer is self._image else options["name"]
-            exchange(layer, data, options | {"name": name})
+        images = _images_data(volume, case_id)
+        for layer, (data, options) in zip((self._image, *self._further), images, strict=True):
+            exchange(layer, data, options)
         data, options, _ = self._labels_data(label_map, case_id, colors)
         mode = str(self._labels.mode)
         self._labels.editable = False  # which forgets the strokes that could be undone
@@ -297,11 +296,9 @@ class CaseLayers:
         self._labels.colormap = options["colormap"]
 
     def _add_image(self, volume: Volume, case_id: str) -> None:
-        data, options, _ = image_layer_data(volume)
-        self._image = self._viewer.add_image(data, **(options | {"name": case_id}))
-        self._further = [
-            self._viewer.add_image(data, **options)
-            for data, options, _ in further_layer_data(volume, case_id)
+        images = _images_data(volume, case_id)
+        self._image, *self._further = [
+            self._viewer.add_image(data, **options) for data, options in images
         ]
 
     def _add_labels(self, label_map: LabelMap, case_id: str, colors: Mapping[int, str]) -> None:
@@ -394,3 +391,10 @@ class CaseLayers:
     def _on_removed(self, event: Any) -> None:
         if any(event.value == layer for layer in self._ours()):
             self.removed.emit()
+
+
+def _images_data(volume: Volume, case_id: str) -> list[tuple[Any, dict[str, Any]]]:
+    """Data and options of the image's layer, called as the case, and of its further channels."""
+    first, options, _ = image_layer_data(volume)
+    further = [(data, of_channel) for data, of_channel, _ in further_layer_data(volume, case_id)]
+    return [(first, options | {"name": case_id}), *further]

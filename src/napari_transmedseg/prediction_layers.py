@@ -77,11 +77,9 @@ class PredictionLayers:
             exchange(layer, self._arrays[name], self._options(name))
         self._set_up()
 
-    def forget(self) -> list[Any]:
-        """Let go of the layers; gives them back."""
-        old = list(self._layers.values())
+    def forget(self) -> None:
+        """Let go of the layers; they stay in the viewer."""
         self._layers, self._arrays, self._predicted, self._top = {}, {}, set(), None
-        return old
 
     def expect(self) -> None:
         """Make the layers ready: predictions are about to come."""

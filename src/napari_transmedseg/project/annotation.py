@@ -33,6 +33,8 @@ from napari_transmedseg.project.slice_file import (
 )
 from napari_transmedseg.project.when import now
 
+ANNOTATIONS = "annotations"
+"""Folder of a project in which its annotation lies."""
 LEDGER_VERSION = 1
 _MAX_LEDGER_BYTES = 16 * 2**20
 _TRIES = 50
@@ -62,7 +64,7 @@ class AnnotationFiles:
     @classmethod
     def of(cls, folder: Path, case_id: str) -> AnnotationFiles:
         """Paths below the project folder."""
-        root = folder / "annotations"
+        root = folder / ANNOTATIONS
         return cls(
             labels=root / f"{case_id}.nii.gz",
             known=root / f"{case_id}.known.nii.gz",

@@ -13,6 +13,7 @@ from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project import case_files
 from napari_transmedseg.project.annotated import AnnotatedCohort
 from napari_transmedseg.project.annotation import (
+    ANNOTATIONS,
     AnnotationFiles,
     read_annotation,
     write_annotation,
@@ -27,7 +28,6 @@ from napari_transmedseg.project.class_removal import (
 from napari_transmedseg.project.label_files import KNOWN_SUFFIX
 from napari_transmedseg.project.ledger import Ledger
 from napari_transmedseg.project.planes import (
-    ANNOTATIONS,
     put_away,
     require_nothing_said,
     spoken_for,

@@ -9,13 +9,13 @@ from pathlib import Path
 from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.imaging.orientation import plane_name
 from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.project.annotation import ANNOTATIONS
 from napari_transmedseg.project.case_files import make_folder
 from napari_transmedseg.project.corrections import CORRECTIONS_FILE
 from napari_transmedseg.project.ledger import Ledger, SliceState, painted_counts
 from napari_transmedseg.project.schema import PROJECT_FILE
 from napari_transmedseg.project.snapshots import FOLDER as SNAPSHOTS
 
-ANNOTATIONS = "annotations"
 _SAYS_NOTHING = (SliceState.UNSEEN, SliceState.SUGGESTED)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from qtpy.QtCore import QObject, Qt, QTimer
 from qtpy.QtWidgets import QMessageBox, QProgressDialog
 
-from napari_transmedseg.errors import ProjectError, TransMedSegError
+from napari_transmedseg.errors import TransMedSegError
 from napari_transmedseg.project.data_set_import import (
     DataSetOptions,
     LabelsTaken,
@@ -72,11 +72,9 @@ class DataSetController(QObject):
         ProjectError
             As `create_project`; or if the folder is missing, or a task runs.
         """
-        self._desk.projects.require_idle()
-        if not new.folder:
-            raise ProjectError("Expected a folder for the project, found none; choose one.")
+        folder = self._desk.projects.folder_for(new)
         opened = replace(opened, options=replace(opened.options, images=images))
-        project = create_project(Path(new.folder), opened)
+        project = create_project(folder, opened)
         self._made, self._events = (project, opened), []
         self._taking = take_labels(project, opened)
         self.progress = QProgressDialog(

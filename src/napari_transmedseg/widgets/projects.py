@@ -68,15 +68,13 @@ class Projects:
         ProjectError
             When the folder or the classes are missing, or there is a project already.
         """
-        self.require_idle()
-        if not new.folder:
-            raise ProjectError("Expected a folder for the project, found none; choose one.")
+        folder = self.folder_for(new)
         images = [Path(path) for path in new.images]
-        with adopted_files(new.layers, Path(new.folder)) as adopted:
+        with adopted_files(new.layers, folder) as adopted:
             if not images:
                 images, options = adopted, replace(options, confirm_spacing=True)
             project = Project.create(
-                Path(new.folder), images=images, classes=list(new.classes), plane=new.plane,
+                folder, images=images, classes=list(new.classes), plane=new.plane,
                 options=options,
             )  # fmt: skip
             try:
@@ -88,6 +86,19 @@ class Projects:
             labels = labels_of(project, new.layers, adopted)
         self._session.project = project
         return labels
+
+    def folder_for(self, new: NewProject) -> Path:
+        """Folder in which a new project may be made now.
+
+        Raises
+        ------
+        ProjectError
+            When none is named, or a task runs.
+        """
+        self.require_idle()
+        if not new.folder:
+            raise ProjectError("Expected a folder for the project, found none; choose one.")
+        return Path(new.folder)
 
     def show(self, project: Project) -> None:
         """Hold a project that was made elsewhere; the one that was open is closed then."""
