@@ -274,6 +274,31 @@ def test_next_case_goes_on_with_the_layers_of_the_last(viewer, shown, other_volu
     assert shown.labels_layer.mode == "paint"
 
 
+def test_viewer_hears_of_the_next_case_once_and_when_all_layers_have_it(
+    viewer, shown, other_volume
+):
+    shown.show_prediction(4, np.ones((24, 20), np.uint8), np.zeros((24, 20), np.float32))
+    ranges, shapes = [], []
+    viewer.dims.events.range.connect(lambda event: ranges.append(event.value))
+    for layer in viewer.layers:
+        layer.events.data.connect(lambda: shapes.append({one.data.shape for one in viewer.layers}))
+    empty = LabelMap.empty(other_volume.geometry)
+    shown.show(other_volume, empty, case_id="next", slice_axis=0, colors=COLORS)
+    assert len(ranges) == 1
+    assert shapes == [{other_volume.geometry.display_shape}] * 3
+
+
+def test_look_that_a_prediction_has_already_is_not_drawn_again(viewer, shown):
+    shown.show_prediction(4, np.ones((24, 20), np.uint8), np.zeros((24, 20), np.float32))
+    drawn = []
+    viewer.layers["tiny pseudo-label"].events.set_data.connect(drawn.append)
+    shown.set_overlay("pseudo-label", visible=True, opacity=0.9)
+    shown.set_filled(False)
+    assert drawn == []
+    shown.set_filled(True)
+    assert drawn
+
+
 def test_undo_does_not_reach_back_into_the_last_case(shown, other_volume):
     shown.set_slices({3: np.ones((24, 20), np.uint8)})
     empty = LabelMap.empty(other_volume.geometry)

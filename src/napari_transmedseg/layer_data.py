@@ -7,7 +7,8 @@ its geometry in ``layer.metadata["transmedseg"]``.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -108,13 +109,14 @@ def image_layer_data(volume: Volume) -> LayerData:
     return volume.array, options, "image"
 
 
-def further_layer_data(volume: Volume, case_id: str) -> list[LayerData]:
-    """Hidden image layers of the channels after the first, called `<case> <channel>`."""
-    layers = []
+def image_layers_data(volume: Volume, case_id: str) -> list[tuple[Any, dict[str, Any]]]:
+    """Data and options of an image's layers: first channel `<case>`, others hidden, by name."""
+    data, options, _ = image_layer_data(volume)
+    layers = [(data, options | {"name": case_id})]
     for name, array in zip(volume.channel_names[1:], volume.further, strict=True):
         channel = Volume(array=array, geometry=volume.geometry, name=f"{case_id} {name}")
-        data, options, kind = image_layer_data(channel)
-        layers.append((data, options | {"visible": False}, kind))
+        data, options, _ = image_layer_data(channel)
+        layers.append((data, options | {"visible": False}))
     return layers
 
 
@@ -234,6 +236,28 @@ def exchange(layer: Any, data: Any, options: Mapping[str, Any]) -> None:
     if "contrast_limits" in options:
         layer.contrast_limits_range = options["contrast_limits"]
         layer.contrast_limits = options["contrast_limits"]
+
+
+@contextmanager
+def told_at_once(layers: Sequence[Any]) -> Iterator[None]:
+    """Let layers be exchanged silently; napari hears of it when all of them are.
+
+    To each change of an extent napari answers with other sliders and slices all layers again.
+    """
+    places = [(tuple(layer.scale), tuple(layer.translate)) for layer in layers]
+    with ExitStack() as silence:
+        for layer in layers:
+            for name in ("data", "scale", "translate", "set_data", "thumbnail"):
+                silence.enter_context(getattr(layer.events, name).blocker())
+        yield
+    for layer, (scale, translate) in zip(layers, places, strict=True):
+        layer.events.data(value=layer.data)
+        if tuple(layer.scale) != scale:
+            layer.events.scale()
+        if tuple(layer.translate) != translate:
+            layer.events.translate()
+    for layer in layers:
+        layer.refresh(extent=False)
 
 
 def edited_along(edits: Any, axis: int) -> list[int] | None:

@@ -15,10 +15,10 @@ from napari_transmedseg.layer_data import (
     differing_slices,
     edited_along,
     exchange,
-    further_layer_data,
-    image_layer_data,
+    image_layers_data,
     labels_layer_data,
     slice_view,
+    told_at_once,
 )
 from napari_transmedseg.prediction_layers import PredictionLayers
 
@@ -76,17 +76,18 @@ class CaseLayers:
         self._axis, self._index = slice_axis, -1
         self._is_exchanging = True
         try:
-            if self._can_go_on_with(volume):
-                self._exchange(volume, label_map, case_id, colors)
-                old = []
-            else:
-                old = self._forget()
-                self._add_image(volume, case_id)
-                self._add_labels(label_map, case_id, colors)
-            self._predictions.set_case(
-                case_id, volume.geometry, slice_axis=slice_axis, colors=colors,
-                prediction=prediction, top=self._labels,
-            )  # fmt: skip
+            lasting = self._ours() if self._can_go_on_with(volume) else []
+            old = [] if lasting else self._forget()
+            with told_at_once(lasting):
+                if lasting:
+                    self._exchange(volume, label_map, case_id, colors)
+                else:
+                    self._add_image(volume, case_id)
+                    self._add_labels(label_map, case_id, colors)
+                self._predictions.set_case(
+                    case_id, volume.geometry, slice_axis=slice_axis, colors=colors,
+                    prediction=prediction, top=self._labels,
+                )  # fmt: skip
             self._remove(old)
             self._viewer.dims.order = order or (
                 slice_axis, *(axis for axis in range(3) if axis != slice_axis)
@@ -284,7 +285,7 @@ class CaseLayers:
     def _exchange(
         self, volume: Volume, label_map: LabelMap, case_id: str, colors: Mapping[int, str]
     ) -> None:
-        images = _images_data(volume, case_id)
+        images = image_layers_data(volume, case_id)
         for layer, (data, options) in zip((self._image, *self._further), images, strict=True):
             exchange(layer, data, options)
         data, options, _ = self._labels_data(label_map, case_id, colors)
@@ -296,7 +297,7 @@ class CaseLayers:
         self._labels.colormap = options["colormap"]
 
     def _add_image(self, volume: Volume, case_id: str) -> None:
-        images = _images_data(volume, case_id)
+        images = image_layers_data(volume, case_id)
         self._image, *self._further = [
             self._viewer.add_image(data, **options) for data, options in images
         ]
@@ -391,10 +392,3 @@ class CaseLayers:
     def _on_removed(self, event: Any) -> None:
         if any(event.value == layer for layer in self._ours()):
             self.removed.emit()
-
-
-def _images_data(volume: Volume, case_id: str) -> list[tuple[Any, dict[str, Any]]]:
-    """Data and options of the image's layer, called as the case, and of its further channels."""
-    first, options, _ = image_layer_data(volume)
-    further = [(data, of_channel) for data, of_channel, _ in further_layer_data(volume, case_id)]
-    return [(first, options | {"name": case_id}), *further]

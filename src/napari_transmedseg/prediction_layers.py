@@ -117,13 +117,13 @@ class PredictionLayers:
         self._looks[name] = (visible, opacity)
         self._set_up()
         if name in self._layers:
-            self._layers[name].visible, self._layers[name].opacity = visible, opacity
+            _set(self._layers[name], visible=visible, opacity=opacity)
 
     def set_filled(self, is_filled: bool) -> None:
         """Fill the classes of the pseudo-label, or outline them."""
         self._contour = 0 if is_filled else 1
         if PSEUDO_LABEL in self._layers:
-            self._layers[PSEUDO_LABEL].contour = self._contour
+            _set(self._layers[PSEUDO_LABEL], contour=self._contour)
 
     def set_colors(self, colors: Mapping[int, str]) -> None:
         """Colour the pseudo-label."""
@@ -169,3 +169,10 @@ class PredictionLayers:
 
     def _options(self, name: str) -> dict[str, Any]:
         return self._place | {"name": f"{self._case_id} {name}"}
+
+
+def _set(layer: Any, **values: Any) -> None:
+    """Set what is not so already: napari slices and draws again even for the same value."""
+    for name, value in values.items():
+        if getattr(layer, name) != value:
+            setattr(layer, name, value)

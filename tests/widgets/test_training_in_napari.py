@@ -1,5 +1,6 @@
 """Training in the window: asked for, watched, discarded, compared, and ended with the window."""
 
+import gc
 import threading
 
 import pytest
@@ -129,6 +130,20 @@ def test_slices_in_progress_are_marked_done_or_left_and_not_asked_about_again(
     assert driver.widget.annotator.ledger.states[index] is SliceState.ANNOTATED
     assert session.project.ledger("a").states[index] is SliceState.ANNOTATED
     assert len(scripted) == 2
+
+
+def test_garbage_collections_pass_over_what_was_there_while_a_training_runs(open_driver, scripted):
+    driver, session = open_driver, open_driver.widget.session
+    driver.train()
+    driver.wait(lambda: session.activity is Activity.TRAINING)
+    assert gc.get_freeze_count() > 10_000
+    driver.click(driver.widget.loop.train.stop)
+    driver.wait(lambda: session.activity is Activity.IDLE)
+    assert gc.get_freeze_count() == 0
+    driver.train()
+    driver.wait(lambda: session.activity is Activity.TRAINING)
+    driver.widget.shut_down()
+    assert gc.get_freeze_count() == 0
 
 
 def test_discarded_run_is_asked_about_not_gone_on_from_and_deleted_when_told(open_driver, scripted):

@@ -21,6 +21,7 @@ from napari_transmedseg.widgets.worker import (
     TaskError,
     Worker,
     give_memory_back,
+    keep_collections_short,
     release,
 )
 
@@ -88,7 +89,7 @@ class Tasks(QObject):
             project, config, control=control, resume=resume or None, warm_start=warm_start or None
         )
         self._session.begin_run(history)
-        self._start(Activity.PREPARING, events, control, self._session.apply)
+        self._start(Activity.PREPARING, events, control, self._on_trained)
 
     def predict(self, case_ids: Sequence[str] | None = None) -> None:
         """Predict cases with the latest run; None: all of them."""
@@ -137,6 +138,7 @@ class Tasks(QObject):
         if self._worker is not None:
             self._worker.wait(CLOSE_TIMEOUT_S)
             self._worker = None
+            give_memory_back()
             self._session.activity = Activity.IDLE
 
     def _open_project(self) -> Project:
@@ -167,6 +169,12 @@ class Tasks(QObject):
     def _on_event_arrived(self, event: object) -> None:
         if self._worker is not None:
             self._on_event(event)
+
+    def _on_trained(self, event: Any) -> None:
+        before = self._session.activity
+        self._session.apply(event)
+        if before is Activity.PREPARING and self._session.activity is Activity.TRAINING:
+            keep_collections_short()
 
     def _on_case_predicted(self, event: Any) -> None:
         self._session.message_changed.emit(
