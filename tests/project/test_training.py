@@ -139,6 +139,33 @@ def test_some_cases_can_be_predicted_and_prediction_stops_between_cases(
     assert uncertainty(project, "a", "run-001") is None
 
 
+class StoppedWhenAsked(TrainingControl):
+    """Stopped by somebody at the moment when it is asked for the n-th time."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.left = n
+
+    @property
+    def stop_requested(self) -> bool:
+        self.left -= 1
+        return self.left <= 0
+
+
+@pytest.mark.parametrize("asked", [2, 3])
+def test_prediction_stops_within_a_case_of_which_nothing_is_kept(
+    project: Project, asked: int
+) -> None:
+    list(train(project, CONFIG))
+    control = StoppedWhenAsked(asked)  # before the case, by the teacher's batch, the student's
+
+    assert list(predict(project, "run-001", case_ids=["a"], control=control)) == []
+
+    assert control.left == 0
+    assert project.prediction("a") is None
+    assert uncertainty(project, "a", "run-001") is None
+
+
 def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path: Path, project: Project) -> None:
     with Project.create(
         tmp_path / "blank", images=[tmp_path / "images"], classes=["wall"]

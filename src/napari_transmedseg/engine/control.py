@@ -3,6 +3,10 @@
 import threading
 
 
+class StoppedError(Exception):
+    """The run was asked to end in the middle of a case, of which no part is kept."""
+
+
 class TrainingControl:
     """Requests that the training loop honours within one step. Thread-safe."""
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from napari_transmedseg.engine.channels import require_channels
 from napari_transmedseg.engine.checkpoint import load_checkpoint, load_model, plan_of
+from napari_transmedseg.engine.control import StoppedError, TrainingControl
 from napari_transmedseg.engine.forward import run_network
 from napari_transmedseg.engine.machine import resolve_device
 from napari_transmedseg.engine.plan import TrainingPlan
@@ -68,14 +69,22 @@ class Predictor:
         What was trained, and how.
     flips
         Average over the image and its mirror images along every axis (test-time augmentation).
+    control
+        Its stop request is honoured between two batches of slices, or two patches.
     """
 
     def __init__(
-        self, network: SegmentationNetwork, plan: TrainingPlan, *, flips: bool = False
+        self,
+        network: SegmentationNetwork,
+        plan: TrainingPlan,
+        *,
+        flips: bool = False,
+        control: TrainingControl | None = None,
     ) -> None:
         self.network = network.eval()
         self.plan = plan
         self.flips = flips
+        self.control = control
 
     @torch.no_grad()
     def predict_volume(self, volume: Volume, *, keep_probabilities: bool = False) -> Prediction:
@@ -88,6 +97,8 @@ class Predictor:
         ------
         TrainingError
             If the volume's channels are not those of the training.
+        StoppedError
+            If the control's stop was asked for meanwhile.
         """
         what = volume.name or "an image"
         require_channels(volume, self.plan.image_channels, what)
@@ -191,6 +202,8 @@ class Predictor:
         return cast(Tensor, seen)
 
     def _probabilities(self, image_N1HW: Tensor) -> Tensor:
+        if self.control is not None and self.control.stop_requested:
+            raise StoppedError
         return run_network(self.network, image_N1HW, self.plan).logits.float().softmax(1)
 
     def _leaves_window(self, probabilities_NCHW: Tensor, geometry: Geometry) -> bool:
@@ -222,6 +235,7 @@ def load_predictor(
     *,
     flips: bool = False,
     weights: Literal["model", "student"] = "model",
+    control: TrainingControl | None = None,
 ) -> Predictor:
     """Load the kept model of a checkpoint, or its student.
 
@@ -237,6 +251,8 @@ def load_predictor(
         Average over mirror images as well; slower.
     weights
         `model` is what predicts; `student` only shows where the two disagree.
+    control
+        Its stop request is honoured within a volume.
     """
     if threads:
         torch.set_num_threads(threads)
@@ -247,7 +263,7 @@ def load_predictor(
         plan = replace(plan, precision="float32")
     network = build_plan_network(plan).to(resolved)
     load_model(network, content[weights])
-    return Predictor(network, plan, flips=flips)
+    return Predictor(network, plan, flips=flips, control=control)
 
 
 def _to_display(values_SYX: Tensor, slice_axis: int) -> npt.NDArray[Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from napari_transmedseg.engine.cases import TrainingCase
 from napari_transmedseg.engine.config import Device, TrainingConfig, validate_config
-from napari_transmedseg.engine.control import TrainingControl
+from napari_transmedseg.engine.control import StoppedError, TrainingControl
 from napari_transmedseg.engine.events import TrainingEvent
 from napari_transmedseg.errors import ConfigError, ProjectError
 from napari_transmedseg.project.case_files import load_case
@@ -123,7 +123,7 @@ def predict(
     case_ids
         Cases to predict; None: all.
     control
-        Its stop request is honoured between two cases.
+        Its stop request is honoured within a second or so; the case that is worked on is let go.
     device
         Where to predict; it need not be where the run was trained.
     flips
@@ -217,14 +217,17 @@ def _predict(
     from napari_transmedseg.engine.inference import load_predictor
 
     threads = run.config.threads
-    predictor = load_predictor(checkpoint, device, threads, flips=flips)
-    student = load_predictor(checkpoint, device, threads, weights="student")
+    predictor = load_predictor(checkpoint, device, threads, flips=flips, control=control)
+    student = load_predictor(checkpoint, device, threads, weights="student", control=control)
     for index, case_id in enumerate(case_ids, start=1):
         if control is not None and control.stop_requested:
             return
         volume = load_case(project.case(case_id), *project.image_paths(case_id))
-        prediction = predictor.predict_volume(volume)
-        second = student.predict_volume(volume).labels.array
+        try:
+            prediction = predictor.predict_volume(volume)
+            second = student.predict_volume(volume).labels.array
+        except StoppedError:
+            return
         path = project.save_prediction(run.run_id, case_id, prediction.labels)
         scores = scores_of(
             prediction.labels.array, prediction.uncertainty_IPL, second, project.slice_axis
