@@ -28,12 +28,9 @@ GRAB_PIXELS = 8
 """So near to the line, a press of the mouse takes hold of it."""
 _EDGE = 0.02
 """Share of the canvas that stays on either side of the line, so that it can be dragged back."""
-_LINE, _LEFT, _RIGHT = "transmedseg_swipe_line", "transmedseg_swipe_left", "transmedseg_swipe_right"
+_LINE = "transmedseg_swipe_line"
 _HALF_WIDTH = 2.5
 """Pixels: the line is a double one, to be told from the contours below it."""
-_TEXT_SIZE = 10.0
-_BELOW_LETTERS = 10**6 - 5
-"""Order of drawing: the letters at the edges stay legible where the line meets them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +59,7 @@ class SwipeLayer:
 
     dragged = Signal(float)
     """Place of the line, as a share of the canvas's width."""
+    words_changed = Signal()
     removed = Signal()
     """Somebody deleted the layer: the swipe is closed."""
 
@@ -74,6 +72,7 @@ class SwipeLayer:
         self._drawn: tuple[Labels, Labels] | None = None
         self._shown_YX = np.zeros((1, 1), np.uint8)
         self._pointed: Any = None
+        self._words = ("", "")
 
     @property
     def is_open(self) -> bool:
@@ -94,9 +93,8 @@ class SwipeLayer:
 
     @property
     def words(self) -> tuple[str, str]:
-        """What the canvas says of the left and of the right side."""
-        overlays = self._viewer.canvas.overlays
-        return overlays[_LEFT].text, overlays[_RIGHT].text
+        """What is to be said of the left and of the right side; nothing while it is closed."""
+        return self._words
 
     @property
     def shown(self) -> Labels:
@@ -117,8 +115,7 @@ class SwipeLayer:
             for side in (left, right)
         )
         self._drawn = one, other
-        overlays = self._viewer.canvas.overlays
-        overlays[_LEFT].text, overlays[_RIGHT].text = f"◀ {left.words}", f"{right.words} ▶"
+        self._say(f"◀ {left.words}", f"{right.words} ▶")
         if (self._layer.visible, self._layer.opacity) != (look.visible, look.opacity):
             self._layer.visible, self._layer.opacity = look.visible, look.opacity
         self._place()
@@ -140,15 +137,15 @@ class SwipeLayer:
         viewer.mouse_drag_callbacks.remove(self._on_drag)
         viewer.mouse_move_callbacks.remove(self._on_mouse_move)
         self._point_at_line(False)
-        for name in (_LINE, _LEFT, _RIGHT):
-            if name in viewer.canvas.overlays:
-                del viewer.canvas.overlays[name]
+        if _LINE in viewer.canvas.overlays:
+            del viewer.canvas.overlays[_LINE]
+        self._say("", "")
         if layer in viewer.layers:
             viewer.layers.remove(layer)
         self._drawn, self._shown_YX = None, np.zeros((1, 1), np.uint8)
 
     def _open(self) -> None:
-        from napari.components.overlays import TextOverlay, ZoomOverlay
+        from napari.components.overlays import ZoomOverlay
         from napari.layers import Labels as LabelsLayer
 
         viewer, labels = self._viewer, self._layers.labels_layer
@@ -161,15 +158,17 @@ class SwipeLayer:
         active = viewer.layers.selection.active
         viewer.layers.insert(viewer.layers.index(labels), self._layer)
         viewer.layers.selection.active = active
-        overlays = viewer.canvas.overlays
-        overlays[_LINE] = ZoomOverlay(box=False, visible=True, order=_BELOW_LETTERS)
-        overlays[_LEFT] = TextOverlay(position="top_left", font_size=_TEXT_SIZE, visible=True)
-        overlays[_RIGHT] = TextOverlay(position="top_right", font_size=_TEXT_SIZE, visible=True)
+        viewer.canvas.overlays[_LINE] = ZoomOverlay(box=False, visible=True)
         viewer.layers.events.removed.connect(self._on_removed)
         for emitter in self._moves():
             emitter.connect(self._on_view)
         viewer.mouse_drag_callbacks.append(self._on_drag)
         viewer.mouse_move_callbacks.append(self._on_mouse_move)
+
+    def _say(self, left: str, right: str) -> None:
+        if (left, right) != self._words:
+            self._words = left, right
+            self.words_changed.emit()
 
     def _moves(self) -> tuple[Any, ...]:
         """What moves the image below the line."""

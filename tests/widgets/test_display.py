@@ -13,8 +13,8 @@ from qtpy.QtWidgets import QApplication, QDockWidget, QPushButton, QToolButton, 
 
 from napari_transmedseg.imaging.rendering import color_table
 from napari_transmedseg.project.project import Project
+from napari_transmedseg.widgets.canvas_words import EDGES, CanvasWords, canvas_around
 from napari_transmedseg.widgets.display_box import CUSTOM
-from napari_transmedseg.widgets.edge_letters import EdgeLetters, canvas_around
 from napari_transmedseg.widgets.linked_views import LinkedViews
 
 pytestmark = pytest.mark.gui
@@ -47,8 +47,9 @@ def linked_of(driver) -> LinkedViews:
     return driver.widget.display.linked
 
 
-def edge_letters(driver) -> EdgeLetters:
-    (found,) = canvas_around(driver.widget).findChildren(EdgeLetters)
+def edge_letters(driver) -> CanvasWords:
+    words = canvas_around(driver.widget).findChildren(CanvasWords)
+    (found,) = (one for one in words if one.places is EDGES)
     return found
 
 
@@ -82,25 +83,30 @@ def test_letters_stand_at_the_edges_of_the_canvas_and_let_the_mouse_through(open
         canvas.resize(size)
         QApplication.processEvents()
         shown = [one for one in canvas.findChildren(QWidget) if one.isVisible()]
-        middles = {one.letter: one.geometry().center() for one in shown}
+        middles = {one.text: one.geometry().center() for one in shown}
         assert middles["A"].y() < 20 and middles["P"].y() > canvas.height() - 20
         assert middles["R"].x() < 20 and middles["L"].x() > canvas.width() - 20
         assert abs(middles["A"].x() - canvas.width() / 2) <= 2
     transparent = Qt.WidgetAttribute.WA_TransparentForMouseEvents
     assert all(one.testAttribute(transparent) for one in shown)
     pixels = shown[0].grab().toImage()
-    colors = {pixels.pixelColor(x, y).name() for x in range(28) for y in range(28)}
+    colors = {
+        pixels.pixelColor(x, y).name()
+        for x in range(pixels.width())
+        for y in range(pixels.height())
+    }
     assert "#ffffff" in colors
 
 
 def test_letters_go_with_the_widget(open_driver):
     canvas = canvas_around(open_driver.widget)
-    assert canvas.findChildren(EdgeLetters)
+    before = len(canvas.findChildren(QWidget))
+    assert canvas.findChildren(CanvasWords)
     open_driver.widget.shut_down()
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     QApplication.processEvents()
-    assert not [one for one in canvas.findChildren(QWidget) if hasattr(one, "letter")]
-    assert not canvas.findChildren(EdgeLetters)
+    assert len(canvas.findChildren(QWidget)) == before - len(EDGES)
+    assert not canvas.findChildren(CanvasWords)
 
 
 def test_plane_opacity_and_window_stay_with_the_next_case(open_driver):

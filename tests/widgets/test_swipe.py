@@ -16,6 +16,7 @@ from napari_transmedseg.imaging.rendering import outline_of
 from napari_transmedseg.project import training
 from napari_transmedseg.project.comparing import BEFORE, LABELS, NOW
 from napari_transmedseg.project.project import Project
+from napari_transmedseg.widgets.canvas_words import CORNERS, CanvasWords, canvas_around
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
 from napari_transmedseg.widgets.runs_dialog import RunsDialog
 
@@ -110,7 +111,15 @@ def outlines(labels_YX) -> np.ndarray:
 
 def traces(driver) -> list[str]:
     names = [layer.name for layer in driver.viewer.layers if "swipe" in layer.name]
-    return names + [name for name in driver.viewer.canvas.overlays if "swipe" in name]
+    lines = [name for name in driver.viewer.canvas.overlays if "swipe" in name]
+    return names + lines + list(words(driver).values())
+
+
+def words(driver) -> dict[str, str]:
+    """What stands at the upper corners of the canvas."""
+    texts = canvas_around(driver.widget).findChildren(CanvasWords)
+    corners = [one.value() for one in texts if one.places is CORNERS]
+    return corners[0] if corners else {}
 
 
 def test_a_key_parts_the_slice_into_the_run_before_and_now(swiped, tiny_labels):
@@ -118,7 +127,7 @@ def test_a_key_parts_the_slice_into_the_run_before_and_now(swiped, tiny_labels):
     before = np.where(tiny_labels.array[4] == 2, 2, 0).astype(np.uint8)
     np.testing.assert_array_equal(whole_side(driver, "left"), outlines(before))
     np.testing.assert_array_equal(whole_side(driver, "right"), outlines(tiny_labels.array[4]))
-    assert swipe(driver).words == ("◀ before this training", "now ▶")
+    assert words(driver) == {"left": "◀ before this training", "right": "now ▶"}
     assert not layers.by_role["pseudo-label"].visible
     assert driver.viewer.layers.selection.active == layers.labels_layer
     assert edit(driver).left.isVisible() and edit(driver).place.isVisible()

@@ -13,12 +13,13 @@ from napari_transmedseg.imaging.windows import Window, overlap, windows_for
 from napari_transmedseg.layer_data import METADATA_KEY
 from napari_transmedseg.layer_view import CaseView
 from napari_transmedseg.widgets.annotator import class_colors
+from napari_transmedseg.widgets.canvas_words import EDGES, CanvasWords, canvas_around
 from napari_transmedseg.widgets.desk import Desk
 from napari_transmedseg.widgets.display_box import PLANE_KEYS, Display, DisplayBox
-from napari_transmedseg.widgets.edge_letters import EdgeLetters, canvas_around
 from napari_transmedseg.widgets.linked_views import LinkedViews
 
 DOCK_NAME = "TransMedSeg linked views"
+_LETTER_POINTS = 14
 
 
 class DisplayController(QObject):
@@ -32,7 +33,7 @@ class DisplayController(QObject):
         self._is_setting = False
         self._limits_by_hand: tuple[float, float] | None = None
         self.view = CaseView(desk.viewer, desk.annotator.layers)
-        self._letters: EdgeLetters | None = None
+        self._letters: CanvasWords | None = None
         self.linked: LinkedViews | None = None
         """The dock of the two other planes, while it is open."""
         box.valueChanged.connect(self._on_chosen)
@@ -130,7 +131,7 @@ class DisplayController(QObject):
     def _on_letters(self) -> None:
         canvas = canvas_around(self._desk.window) if self._letters is None else None
         if canvas is not None:
-            self._letters = EdgeLetters(canvas)
+            self._letters = CanvasWords(canvas, EDGES, points=_LETTER_POINTS)
         if self._letters is not None:
             self._letters.setValue(self.view.letters)
 

@@ -12,9 +12,12 @@ from napari_transmedseg.layer_view import CaseView
 from napari_transmedseg.project.comparing import BEFORE, LABELS, predicting_runs
 from napari_transmedseg.project.session import Activity
 from napari_transmedseg.widgets.annotator import class_colors
+from napari_transmedseg.widgets.canvas_words import CORNERS, CanvasWords, canvas_around
 from napari_transmedseg.widgets.desk import Desk
 from napari_transmedseg.widgets.swipe_edit import Swipe
 from napari_transmedseg.widgets.swipe_sides import SwipeSides
+
+_WORD_POINTS = 11
 
 
 class SwipeController(QObject):
@@ -30,6 +33,7 @@ class SwipeController(QObject):
         self._place: tuple[int, int] | None = None
         self._default = self._edit.value().left
         self._stands_in = self._hides_labels = False
+        self._words: CanvasWords | None = None
         self.layer = SwipeLayer(desk.viewer, desk.annotator.layers)
         session, annotator, tasks = desk.session, desk.annotator, desk.tasks
         self._edit.valueChanged.connect(self._on_chosen)
@@ -47,6 +51,7 @@ class SwipeController(QObject):
         view.plane_changed.connect(self._show)
         self.layer.dragged.connect(self._on_dragged)
         self.layer.removed.connect(self._on_removed)
+        self.layer.words_changed.connect(self._on_words)
 
     def keys(self) -> dict[str, Callable[[], None]]:
         """Keys over the canvas and what they do."""
@@ -59,6 +64,8 @@ class SwipeController(QObject):
         layers.redrawn.disconnect(self._on_redrawn)
         self._edit.setValue(replace(self._edit.value(), is_on=False))
         self._show()
+        if self._words is not None:
+            self._words.close()
 
     # --- what happened
 
@@ -111,6 +118,13 @@ class SwipeController(QObject):
 
     def _on_removed(self) -> None:
         self._edit.on.setChecked(False)
+
+    def _on_words(self) -> None:
+        canvas = canvas_around(self._desk.window) if self._words is None else None
+        if canvas is not None:
+            self._words = CanvasWords(canvas, CORNERS, points=_WORD_POINTS)
+        if self._words is not None:
+            self._words.setValue(dict(zip(CORNERS, self.layer.words, strict=True)))
 
     # --- what is shown
 
