@@ -42,6 +42,8 @@ TRAINING_ACTIVITIES = frozenset(
 class Session:
     """The open project, the case on screen, the running task and its history."""
 
+    project_closing = Signal()
+    """The open project is about to close: another one takes its place."""
     project_changed = Signal()
     case_changed = Signal(str)
     ledger_changed = Signal(str)
@@ -64,6 +66,7 @@ class Session:
     @project.setter
     def project(self, project: Project | None) -> None:
         if self._project is not None and self._project is not project:
+            self.project_closing.emit()
             self._project.close()
         self._project, self._case_id, self.history = project, "", TrainingHistory()
         self.project_changed.emit()

@@ -69,6 +69,7 @@ class Annotator(QObject):
         self.layers.edited.connect(self._on_edited)
         self.layers.slice_changed.connect(self._on_slice)
         self.layers.removed.connect(self._on_removed)
+        session.project_closing.connect(self._on_project_closing)
         session.slice_predicted.connect(self._on_predicted)
         session.activity_changed.connect(self._on_activity)
 
@@ -99,6 +100,11 @@ class Annotator(QObject):
         self.save()
         self._case_id = ""
         self._edits.clear()
+
+    def drop_stale_layers(self) -> None:
+        """Take layers off the screen that belong to no case any more: nobody saves their paint."""
+        if not self._case_id and self.layers.is_open:
+            self.layers.clear()
 
     def save(self) -> None:
         """Save the slices that changed and the states; they are written in the background."""
@@ -245,6 +251,7 @@ class Annotator(QObject):
         finally:
             self._announce.stop()
             self._write_poll.stop()
+        self._session.project_closing.disconnect(self._on_project_closing)
         self._session.slice_predicted.disconnect(self._on_predicted)
         self._session.activity_changed.disconnect(self._on_activity)
         self.layers.close()
@@ -295,6 +302,13 @@ class Annotator(QObject):
             self.layers.show_prediction(
                 event.slice_index, event.pseudo_label_YX, event.uncertainty_YX
             )
+
+    def _on_project_closing(self) -> None:
+        try:
+            self.close_case()
+        except (TransMedSegError, OSError) as error:
+            self._case_id = ""
+            self.failed.emit(str(error))
 
     def _on_activity(self, activity: Activity) -> None:
         if activity is Activity.TRAINING:

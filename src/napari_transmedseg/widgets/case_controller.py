@@ -48,6 +48,7 @@ class CaseController(QObject):
                 self._preparer.wait_for(case_id)
                 annotator.open_case(case_id)
         except (TransMedSegError, OSError):
+            annotator.drop_stale_layers()
             self._desk.loop.cases.setValue(self._desk.session.case_id)
             raise
         self._view.arrive(case_id, annotator.layers.by_role)
@@ -171,6 +172,7 @@ class CaseController(QObject):
         if project.cases:
             cases.setValue(project.cases[0].case_id)
             self._desk.slot(self.open_case)(project.cases[0].case_id)
+        self._desk.annotator.drop_stale_layers()
 
     def show_cases(self) -> None:
         """Show cases that came or changed; in a project that had none, the first is opened."""

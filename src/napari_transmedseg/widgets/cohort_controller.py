@@ -148,8 +148,7 @@ class CohortController(QObject):
             self._desk.annotator.save_now()
         except ProjectTakenError as error:  # what was not saved is rescued
             self._desk.show_error(str(error))
-        self._desk.annotator.close_case()
-        change()
+        change()  # where nothing becomes of it, the case on screen goes on
 
     def _open(self, folder: Path) -> None:
         with wait_cursor():
