@@ -212,6 +212,24 @@ def differing_slices(a: npt.NDArray[Any], b: npt.NDArray[Any], axis: int) -> lis
     return found
 
 
+def changed_voxels(
+    labels: npt.NDArray[Any], slices: Mapping[int, npt.NDArray[Any]], axis: int
+) -> tuple[list[int], tuple[npt.NDArray[Any], ...], npt.NDArray[Any]]:
+    """Slices that would change by new labels (Y, X), and the voxels in them with their values."""
+    places, values, touched = [], [], []
+    for index, labels_YX in slices.items():
+        changed = np.nonzero(slice_view(labels, axis, index) != labels_YX)
+        if changed[0].size:
+            touched.append(index)
+            values.append(labels_YX[changed])
+            places.append([*changed])
+            places[-1].insert(axis, np.full_like(changed[0], index))
+    if not touched:
+        return [], (), np.zeros(0, labels.dtype)
+    indices = tuple(np.concatenate(parts) for parts in zip(*places, strict=True))
+    return touched, indices, np.concatenate(values)
+
+
 def placement(geometry: Geometry, **facts: Any) -> dict[str, Any]:
     """Layer options that put an array where its image lies, with the geometry kept."""
     return {

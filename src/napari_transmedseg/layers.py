@@ -10,7 +10,9 @@ import numpy.typing as npt
 from psygnal import Signal
 
 from napari_transmedseg.imaging.volume import LabelMap, Volume
+from napari_transmedseg.layer_brush import Brush
 from napari_transmedseg.layer_data import (
+    changed_voxels,
     class_colormap,
     differing_slices,
     edited_along,
@@ -58,6 +60,7 @@ class CaseLayers:
         self._next_plane = 0  # where looking for unreported edits goes on
         self._probes: set[int] = set()  # slices that tell whether a change of many was undone
         self._is_exchanging = False
+        self.brush = Brush()
         viewer.dims.events.current_step.connect(self._on_step)
         viewer.layers.events.removed.connect(self._on_removed)
 
@@ -191,21 +194,13 @@ class CaseLayers:
 
     def set_slices(self, slices: Mapping[int, npt.NDArray[Any]]) -> None:
         """Set the person's labels (Y, X) of several slices as one undo step for all."""
-        places, values, touched = [], [], []
-        for index, labels_YX in slices.items():
-            changed = np.nonzero(slice_view(self.labels, self._axis, index) != labels_YX)
-            if changed[0].size:
-                touched.append(index)
-                values.append(labels_YX[changed])
-                places.append([*changed])
-                places[-1].insert(self._axis, np.full_like(changed[0], index))
+        touched, indices, values = changed_voxels(self.labels, slices, self._axis)
         if not touched:
             return
         if len(touched) > 1:  # one of the two is off screen always
             self._probes |= {min(touched), max(touched)}
         with self._labels.block_history():
-            indices = tuple(np.concatenate(parts) for parts in zip(*places, strict=True))
-            self._labels.data_setitem(indices, np.concatenate(values))
+            self._labels.data_setitem(indices, values)
 
     def find_edits(self, among: Iterable[int] | None = None) -> list[int]:
         """Slices, all or some, changed since they were last reported; reports them."""
@@ -271,6 +266,7 @@ class CaseLayers:
 
     def set_colors(self, colors: Mapping[int, str]) -> None:
         """Colour labels and pseudo-labels."""
+        self.brush.keep_to(max(colors, default=0))
         if self._labels is not None:
             self._labels.colormap = class_colormap(colors)
         self._predictions.set_colors(colors)
@@ -306,6 +302,7 @@ class CaseLayers:
         data, options, _ = self._labels_data(label_map, case_id, colors)
         self._labels = self._viewer.add_labels(data, **options)
         self._labels.brush_size = 4
+        self.brush.take(self._labels)
         self._labels.events.paint.connect(self._on_painted)
         self._labels.events.set_data.connect(self._on_redrawn)
         self._labels.events.labels_update.connect(self._on_brushed)
@@ -315,6 +312,7 @@ class CaseLayers:
     ) -> tuple[Any, dict[str, Any], str]:
         array = np.array(label_map.array, dtype=np.uint8, order="C")
         self._seen, self._next_plane, self._probes = array.copy(), 0, set()
+        self.brush.keep_to(max(colors, default=0))
         own = LabelMap(array=array, geometry=label_map.geometry, names=label_map.names)
         return labels_layer_data(own, name=f"{case_id} labels", colors=colors)
 
@@ -336,6 +334,7 @@ class CaseLayers:
                 self._viewer.layers.remove(layer)
 
     def _unhook(self) -> None:
+        self.brush.let_go()
         if self._labels is not None:
             self._labels.events.paint.disconnect(self._on_painted)
             self._labels.events.set_data.disconnect(self._on_redrawn)

@@ -53,6 +53,7 @@ class Annotator(QObject):
         self._changed_slices: set[int] = set()
         self._is_ledger_changed = False
         self._edits = EditHistory()
+        self._told = ""
         self._autosave = QTimer(self)
         self._autosave.setInterval(AUTOSAVE_INTERVAL_MS)
         self._autosave.timeout.connect(self._on_autosave)
@@ -81,11 +82,11 @@ class Annotator(QObject):
     def open_case(self, case_id: str) -> None:
         """Show a case of the open project; the one on screen is saved first."""
         project = self._session.require_project()
+        self.layers.brush.lift()
         self.save()
         volume, annotation = project.volume(case_id), project.annotation(case_id)
         prediction = project.prediction(case_id)
         self.close_case()
-        self._autosave.start()  # an error may have stopped it
         self._case_id, self._ledger = case_id, project.ledger(case_id)
         self.layers.show(
             volume, annotation, case_id=case_id, slice_axis=project.slice_axis,
@@ -96,6 +97,7 @@ class Annotator(QObject):
 
     def close_case(self) -> None:
         """Save the case on screen and let go of it; its layers stay until the next is shown."""
+        self.layers.brush.lift()
         self._tell_of_closing()
         self.save()
         self._case_id = ""
@@ -120,6 +122,7 @@ class Annotator(QObject):
         if not self._changed_slices and not self._is_ledger_changed:
             return
         slices = {index: self.slice_labels(index).copy() for index in sorted(self._changed_slices)}
+        strays = without_strays(slices, len(project.classes))
         try:
             project.save_slices(self._case_id, slices, self._ledger)
         except ProjectError:
@@ -128,6 +131,7 @@ class Annotator(QObject):
             raise
         self._forget_changes()
         self._write_poll.start()
+        self._tell(strays)
 
     def set_autosave_interval(self, seconds: float) -> None:
         """Save at least so often."""
@@ -325,13 +329,37 @@ class Annotator(QObject):
             self.failed.emit(f"{error} Your labels are kept and saved with the next change.")
 
     def _on_autosave(self) -> None:
+        """Save; what stands in the way is told once, and it is tried again each time."""
         try:
             if self._case_id:
                 self.layers.find_some_edits()
             self._write()
         except (TransMedSegError, OSError) as error:
-            self._autosave.stop()
-            self.failed.emit(str(error))
+            self._tell(str(error))
+
+    def _tell(self, sentence: str) -> None:
+        """Say what went wrong, unless it is what was said last; empty: nothing did."""
+        told, self._told = self._told, sentence
+        if sentence and sentence != told:
+            self.failed.emit(sentence)
+
+
+def without_strays(slices: Mapping[int, np.ndarray], num_classes: int) -> str:
+    """Make voxels of values that are no class unknown, in place; gives a sentence about them.
+
+    No tool of ours paints them; other plugins and the console can.
+    """
+    found = {index: labels_YX > num_classes for index, labels_YX in slices.items()}
+    strays = {index: is_stray for index, is_stray in found.items() if is_stray.any()}
+    for index, is_stray in strays.items():
+        slices[index][is_stray] = 0
+    if not strays:
+        return ""
+    places = ", ".join(str(index + 1) for index in strays)
+    return (
+        f"Expected labels of the {num_classes} classes, found other values on slice {places}; all "
+        "else was saved. Add the missing classes, or paint these voxels anew."
+    )
 
 
 def class_colors(project: Project) -> dict[int, str]:

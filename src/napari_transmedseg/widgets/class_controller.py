@@ -82,6 +82,7 @@ class ClassController(QObject):
                 project.remove_class(value, become=become, who=person())
         finally:
             self._reopen()
+        annotator.layers.brush.choose(self._desk.loop.classes.value())
         self._desk.session.message_changed.emit(
             f"Removed {name}. The labels as they were are among the earlier states of each case."
         )
