@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from napari_transmedseg.project.case_facts import facts_of, format_of
+from napari_transmedseg.project.case_facts import DAMAGED, facts_of, format_of
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.review_queue import review_queue
+from napari_transmedseg.project.slice_scores import SliceScores
+from napari_transmedseg.project.suggesting import project_slices
 
 from .conftest import paint
 
@@ -35,6 +38,25 @@ def test_states_are_plain_words(project: Project, state: SliceState, word: str) 
     facts = facts_of(project, project.case("b"))
     assert facts.state == word
     assert (facts.problem == "No label yet.") == (state is SliceState.UNSEEN)
+
+
+def test_a_damaged_ledger_is_a_problem_of_its_case_only(project: Project) -> None:
+    project.set_slice_state("a", 2, SliceState.EMPTY)
+    project.set_slice_state("b", 2, SliceState.EMPTY)
+    (file,) = (project.folder / "annotations").glob("a*.json")
+    folder = project.folder
+    project.close()
+    file.write_text("{")
+    with Project.open(folder) as opened:
+        facts = facts_of(opened, opened.case("a"))
+        assert (facts.state, facts.num_slices) == (DAMAGED, 6)
+        assert "Expected" in facts.problem and file.name in facts.problem
+        assert facts_of(opened, opened.case("b")).num_annotated == 1
+        assert opened.readable_ledger("a") is None
+        assert [one.case_id for one in project_slices(opened, {})] == ["b", "c"]
+        scores = SliceScores(slice_uncertainty=(0.5,) * 6)
+        queue = review_queue(opened, {"a": scores, "b": scores}, 20)
+        assert {one.case_id for one in queue.head} == {"b"}
 
 
 def test_a_missing_image_is_named(project: Project) -> None:

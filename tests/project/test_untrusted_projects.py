@@ -109,6 +109,31 @@ def test_links_that_lead_outside_are_refused(inner, stranger, tmp_path, place):
 
 
 @needs_links
+@pytest.mark.parametrize(
+    "name",
+    ["project.damaged.json", "project.previous.json", "project.v1.json", "corrections.jsonl"],
+)
+def test_files_that_the_program_writes_overwrite_nothing_elsewhere(inner, stranger, tmp_path, name):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (inner / name).symlink_to(victim)
+    (inner / "project.json").write_text("{")  # the backup is read instead, and it written anew
+    refused(inner, UnlinkedError, name)
+    assert victim.read_text() == "mine"
+
+
+def test_the_copy_of_a_damaged_description_replaces_a_link(inner, tmp_path):
+    victim = inner / "images" / "victim"
+    victim.write_text("mine")
+    if sys.platform != "win32":
+        (inner / "project.damaged.json").symlink_to(victim)
+    (inner / "project.json").write_text("{")
+    Project.open(inner).close()
+    assert victim.read_text() == "mine"
+    assert (inner / "project.damaged.json").read_text() == "{"
+
+
+@needs_links
 def test_links_inside_the_folder_are_followed(inner, stranger):
     (inner / "images" / "a.nii.gz").rename(inner / "images" / "real.nii.gz")
     (inner / "images" / "a.nii.gz").symlink_to("real.nii.gz")

@@ -17,6 +17,7 @@ from napari_transmedseg.layers import CaseLayers
 from napari_transmedseg.project import cohort
 from napari_transmedseg.project.case_facts import CaseFacts
 from napari_transmedseg.project.ledger import SliceState
+from napari_transmedseg.project.project import Project
 from napari_transmedseg.widgets.case_box import CaseBox
 from napari_transmedseg.widgets.case_table import COLUMNS, DOMAIN_COLUMN
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
@@ -283,3 +284,24 @@ def test_painting_and_domains_show_in_the_table(open_driver):
     assert table.item(0, DOMAIN_COLUMN).text() == "north"
     driver.widget.shut_down()
     assert [t for t in threading.enumerate() if t.name == "transmedseg-prepare"] == []
+
+
+def test_a_project_with_one_damaged_ledger_opens_and_says_so_in_its_row(driver, tiny_project):
+    with Project.open(tiny_project) as project:
+        project.set_slice_state("a", 2, SliceState.EMPTY)
+    (file,) = (tiny_project / "annotations").glob("a*.json")
+    file.write_text("{")
+    driver.widget.projects.open(tiny_project)
+    QApplication.processEvents()
+    (dialog,) = driver.dialogs(ErrorDialog)
+    assert file.name in dialog.text()
+    dialog.close()
+    table = driver.widget.loop.cases
+    assert table.isVisible() and table.visible_ids() == ["a", "b"]
+    assert table.item(0, TITLES.index("State")).text() == "labels damaged"
+    assert not driver.widget.annotator.layers.is_open
+    driver.choose_case(1)
+    assert driver.widget.session.case_id == "b"
+    driver.press(Qt.Key.Key_D)
+    assert driver.widget.annotator.ledger.counts()[SliceState.ANNOTATED] == 1
+    assert driver.dialogs(ErrorDialog) == []

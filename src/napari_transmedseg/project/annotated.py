@@ -75,6 +75,13 @@ class AnnotatedCohort(TrainedCohort):
             )
         return self._ledgers[case_id]
 
+    def readable_ledger(self, case_id: str) -> Ledger | None:
+        """As `ledger`; None where its file is damaged: whoever looks at all cases leaves it out."""
+        try:
+            return self.ledger(case_id)
+        except ProjectError:
+            return None
+
     def save_annotation(self, case_id: str, label_map: LabelMap, *, who: str = "") -> None:
         """Save painted classes. Painted slices that were not begun are in progress now.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.imaging.formats import META_SUFFIXES, NIFTI_SUFFIXES, NRRD_SUFFIXES
 from napari_transmedseg.project.ledger import Ledger, SliceState
 from napari_transmedseg.project.project import Project
@@ -43,6 +44,7 @@ class CaseFacts:
 
 
 MISSING = "image missing"
+DAMAGED = "labels damaged"
 
 
 def facts_of(project: Project, case: Case, ledger: Ledger | None = None) -> CaseFacts:
@@ -55,7 +57,11 @@ def facts_of(project: Project, case: Case, ledger: Ledger | None = None) -> Case
     ledger
         Its states where the project's are not the newest.
     """
-    ledger = project.ledger(case.case_id) if ledger is None else ledger
+    if ledger is None:
+        try:
+            ledger = project.ledger(case.case_id)
+        except ProjectError as error:  # one damaged case must not keep the others away
+            return _damaged(project, case, str(error))
     counts, path = ledger.counts(), project.image_path(case.case_id)
     accepted = counts[SliceState.ACCEPTED]
     is_there = path.exists()
@@ -70,6 +76,21 @@ def facts_of(project: Project, case: Case, ledger: Ledger | None = None) -> Case
         num_slices=len(ledger),
         state=_state_of(ledger) if is_there else MISSING,
         problem=_problem_of(case, path, ledger, is_there=is_there),
+        image=str(path),
+    )
+
+
+def _damaged(project: Project, case: Case, sentence: str) -> CaseFacts:
+    path = project.image_path(case.case_id)
+    return CaseFacts(
+        case_id=case.case_id,
+        kind=case.modality or format_of(path),
+        shape=case.shape,
+        spacing=case.spacing,
+        domain=case.domain,
+        num_slices=project.num_slices(case.case_id),
+        state=DAMAGED,
+        problem=sentence,
         image=str(path),
     )
 

@@ -22,6 +22,8 @@ FOLDER_VARIABLE = "TRANSMEDSEG_DATA"
 FILE_NAME = "linked-files.txt"
 OWN_FOLDERS = ("annotations", "predictions", "runs", "snapshots", "backups")
 """Folders of a project that are written to."""
+OWN_FILES = ("project.*", "*.jsonl", ".*")
+"""Files beside them that are written to."""
 
 _linked_now: set[str] = set()
 """What was linked in this process, where it cannot be written down."""
@@ -113,7 +115,9 @@ def _is_below(path: str, base: str) -> bool:
 def _own_links(folder: Path) -> Iterator[tuple[str, str]]:
     """Symbolic links among the project's own folders and files that lead outside: name, target."""
     base = os.path.realpath(folder)
-    waiting = [*(folder / name for name in OWN_FOLDERS), *folder.glob(".*")]
+    waiting = [*(folder / name for name in OWN_FOLDERS)]
+    for pattern in OWN_FILES:
+        waiting += folder.glob(pattern)
     while waiting:
         path = waiting.pop()
         if path.is_symlink():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from pathlib import Path
 
 from napari_transmedseg.errors import DamagedFileError, ProjectError
@@ -82,7 +81,7 @@ def bring_up_to_date(folder: Path, content: ProjectFile) -> tuple[str, ...]:
         version = read_json(path)["schema_version"]
     except DamagedFileError:
         with contextlib.suppress(OSError):
-            shutil.copyfile(path, folder / DAMAGED_FILE)
+            write_bytes(folder / DAMAGED_FILE, path.read_bytes())
         save_project_file(folder, content)
         return ()
     if version < SCHEMA_VERSION:

@@ -65,9 +65,11 @@ def _waiting(
     project: Project, scores_of: Mapping[str, SliceScores]
 ) -> Iterator[tuple[float, str, int]]:
     for case_id, scores in scores_of.items():
-        states = project.ledger(case_id).states
+        ledger = project.readable_ledger(case_id)
+        if ledger is None:
+            continue
         for index, uncertainty in enumerate(scores.slice_uncertainty):
-            if states[index] in _OPEN:
+            if ledger.states[index] in _OPEN:
                 yield uncertainty, case_id, index
 
 

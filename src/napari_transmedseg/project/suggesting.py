@@ -76,7 +76,10 @@ def project_slices(
     """
     cases = []
     for case in project.cases:
-        states = project.ledger(case.case_id).states
+        ledger = project.readable_ledger(case.case_id)
+        if ledger is None:
+            continue
+        states = ledger.states
         scores = scores_of.get(case.case_id, SliceScores(slice_uncertainty=()))
         uncertainty = list(scores.slice_uncertainty) or [np.nan] * len(states)
         for (case_id, index), value in (seen or {}).items():
