@@ -230,9 +230,19 @@ def test_a_stop_is_honoured_within_one_step():
 def test_a_stop_before_the_first_step_ends_cleanly(tmp_path):
     control = TrainingControl()
     control.stop()
-    events = list(_fit(control=control, folder=tmp_path))
-    assert [type(event) for event in events] == [TrainingStarted, CheckpointSaved, TrainingFinished]
-    assert events[-1].step == 0
+    assert list(_fit(control=control, folder=tmp_path)) == []  # not even the images are read
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_no_model_is_kept_of_a_run_without_a_step(tmp_path):
+    control = TrainingControl()
+    events = []
+    for event in _fit(control=control, folder=tmp_path):
+        events.append(event)
+        control.stop()
+    assert [type(event) for event in events] == [TrainingStarted, TrainingFinished]
+    assert events[-1].step == 0 and "no step was taken" in events[-1].sentence
+    assert not list(tmp_path.rglob("*.pt"))
 
 
 def _pausing(control, seconds, meanwhile=lambda: None, **settings):

@@ -6,6 +6,8 @@ import sys
 import threading
 import weakref
 
+import numpy as np
+import psutil
 import pytest
 
 pytest.importorskip("qtpy.QtWidgets", exc_type=ImportError)
@@ -16,7 +18,13 @@ from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.engine.events import TrainingFinished
 from napari_transmedseg.errors import PlanError
 from napari_transmedseg.widgets.tasks import gui_threads
-from napari_transmedseg.widgets.worker import NICENESS, TaskError, Worker, guarded
+from napari_transmedseg.widgets.worker import (
+    NICENESS,
+    TaskError,
+    Worker,
+    give_memory_back,
+    guarded,
+)
 
 pytestmark = pytest.mark.gui
 
@@ -161,6 +169,22 @@ def test_waiting_for_a_paused_worker_ends_it():
     worker.start()
     assert worker.wait(timeout_s=5)
     assert not worker.is_running
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc is asked to give memory back")
+def test_what_a_thread_freed_goes_back_to_the_system():
+    def use_memory():
+        blocks = [np.ones(8000) for _ in range(4000)]  # too small to be mapped each by itself
+        pins.append([np.ones(8) for _ in range(100)])
+        del blocks
+
+    pins, process = [], psutil.Process()
+    thread = threading.Thread(target=use_memory)
+    thread.start()
+    thread.join()
+    before = process.memory_info().rss
+    give_memory_back()
+    assert before - process.memory_info().rss > 50 * 2**20
 
 
 def test_training_beside_the_window_leaves_a_core_free(monkeypatch):

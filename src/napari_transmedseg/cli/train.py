@@ -41,7 +41,7 @@ class Train:
         from napari_transmedseg.cli.progress import TrainingView
         from napari_transmedseg.project.training import train
 
-        control = TrainingControl()
+        control, begun = TrainingControl(), False
         with open_project(self.project, take_over=self.take_over) as project:
             with stop_on_interrupt(control), TrainingView(quiet=self.json) as view:
                 if not self.json and self.resume is None:
@@ -53,10 +53,15 @@ class Train:
                     resume=self.resume,
                     warm_start=self.warm_start,
                 ):
+                    begun = True
                     view.show(event)
                     if self.json:
                         print_event(event)
-            run_id = project.run(self.resume).run_id
+            run_id = project.run(self.resume).run_id if begun else ""
+            is_kept = begun and project.run(run_id).checkpoint is not None
+        if control.stop_requested and not is_kept:
+            err().print("Stopped before the first step: nothing was learned, and nothing is kept.")
+            return INTERRUPTED
         if control.stop_requested:
             err().print(f"Go on: transmedseg train {self.project} --resume {run_id}")
             return INTERRUPTED

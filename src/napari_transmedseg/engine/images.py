@@ -14,6 +14,7 @@ from torch import Tensor
 
 from napari_transmedseg.engine.cases import TrainingCase
 from napari_transmedseg.engine.channels import require_channels
+from napari_transmedseg.engine.control import StoppedError, TrainingControl
 from napari_transmedseg.engine.plan import TrainingPlan
 from napari_transmedseg.engine.preprocess import (
     image_to_network,
@@ -91,6 +92,7 @@ def build_store(
     validation_share: float | None,
     seed: int,
     cache: Path | None,
+    control: TrainingControl | None = None,
 ) -> ImageStore:
     """Read, preprocess and keep every image of the cohort.
 
@@ -107,9 +109,13 @@ def build_store(
         Chooses the images that are held out.
     cache
         File for preprocessed images where they do not fit into memory.
+    control
+        Its stop request is honoured between two cases.
 
     Raises
     ------
+    StoppedError
+        When the control's stop was asked for.
     PlanError
         When nothing of the annotation is left in network space.
     """
@@ -121,6 +127,8 @@ def build_store(
     count = open_slices = 0
     writer = None if plan.in_memory or cache is None else _ImageFile(cache, plan)
     for row, case in enumerate(cases):
+        if control is not None and control.stop_requested:
+            raise StoppedError
         volume = _load(case, plan)
         stack = image_to_network(volume, space)
         inside = inside_mask(volume.geometry, space)

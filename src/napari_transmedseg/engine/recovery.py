@@ -3,12 +3,14 @@
 import gc
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from napari_transmedseg.engine.cases import TrainingCase
 from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.engine.images import ImageStore, build_store
 from napari_transmedseg.engine.plan import TrainingPlan
 from napari_transmedseg.engine.state import TrainingState
@@ -51,19 +53,26 @@ def smaller_batch_sentence(plan: TrainingPlan) -> str:
 
 
 def store_that_fits(
-    cases: Sequence[TrainingCase], plan: TrainingPlan, config: TrainingConfig, cache: Path | None
+    cases: Sequence[TrainingCase],
+    plan: TrainingPlan,
+    config: TrainingConfig,
+    cache: Path | None,
+    control: TrainingControl,
 ) -> tuple[TrainingPlan, ImageStore]:
     """Take the images in; where memory runs out, again with a file that steps read from."""
-    share, seed = config.validation_share, config.seed
+    build = partial(
+        build_store, cases, validation_share=config.validation_share, seed=config.seed,
+        cache=cache, control=control,
+    )  # fmt: skip
     try:
-        return plan, build_store(cases, plan, validation_share=share, seed=seed, cache=cache)
+        return plan, build(plan)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error) or not plan.in_memory or cache is None:
             raise
     free_memory()
     note = "The images do not fit into memory, so each step reads some from a file."
     plan = replace(plan, in_memory=False, notes=(*plan.notes, note))
-    return plan, build_store(cases, plan, validation_share=share, seed=seed, cache=cache)
+    return plan, build(plan)
 
 
 def is_healthy(state: TrainingState) -> bool:

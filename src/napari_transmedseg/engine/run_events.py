@@ -31,6 +31,8 @@ def finished(plan: TrainingPlan, state: TrainingState, reason: StopReason) -> Tr
     share = f"{state.self_training_steps} of {state.step} steps learned from unlabeled slices."
     if plan.method == "supervised":
         share = f"{state.step} steps, all of them supervised."
+    elif not state.step:
+        share = "no step was taken."
     elif not state.self_training_steps:
         share += " They come after the warm-up: give it more time."
     return TrainingFinished(

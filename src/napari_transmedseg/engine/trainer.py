@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -22,7 +22,7 @@ from napari_transmedseg.engine.checkpoint import (
 from napari_transmedseg.engine.clock import RunClock
 from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.engine.continuing import adopt_plan, keep_previous
-from napari_transmedseg.engine.control import TrainingControl
+from napari_transmedseg.engine.control import StoppedError, TrainingControl
 from napari_transmedseg.engine.events import (
     CheckpointSaved,
     DiceReport,
@@ -113,6 +113,8 @@ def fit(
             begin, plan, cases, config, control,
             folder=folder, run_id=run_id, resume_from=resume_from, warm_start_from=warm_start_from,
         )  # fmt: skip
+    except StoppedError:  # before there was anything to keep
+        return
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -136,9 +138,9 @@ def _fit(
     content = None if previous is None else load_checkpoint(previous, plan.device)
     if content is not None:
         plan = adopt_plan(plan, plan_of(content), resumed=resume_from is not None)
-    with cpu_threads(plan.threads):
-        cache = None if folder is None else folder / "cache" / "images.bin"
-        plan, store = store_that_fits(cases, plan, config, cache)
+    cache = None if folder is None else folder / "cache" / "images.bin"
+    with cpu_threads(plan.threads), _removed_at_the_end(cache):
+        plan, store = store_that_fits(cases, plan, config, cache, control)
         if len(store.unlabeled_U) == 0:
             plan = supervised_plan(plan)
         num_slices = store.num_images * store.slices_per_image
@@ -150,17 +152,23 @@ def _fit(
             keep_previous(state, content["model"], store, plan)
         content = None  # else twice in memory for the whole run
         yield started(plan, store, state, run_id)
-        loop = _Loop(config, plan, store, state, folder, control)
+        loop = _Loop(config, plan, store, state, folder, control, goes_on=previous is not None)
         if resume_from is None:
             state.elapsed_s = time.monotonic() - begin
-        try:
-            if warm_start_from is not None:  # a competent model need not warm up again
-                yield from oversee(state, store, plan, progress=0.0, entropy=0.0)
-            yield from loop.run()
-        finally:
-            if cache is not None:
-                with suppress(OSError):  # Windows keeps a mapped file; the next run overwrites it
-                    cache.unlink(missing_ok=True)
+        if warm_start_from is not None:  # a competent model need not warm up again
+            yield from oversee(state, store, plan, progress=0.0, entropy=0.0)
+        yield from loop.run()
+
+
+@contextmanager
+def _removed_at_the_end(cache: Path | None) -> Iterator[None]:
+    """Let nothing be left of the images that did not fit into memory."""
+    try:
+        yield
+    finally:
+        if cache is not None:
+            with suppress(OSError):  # Windows keeps a mapped file; the next run overwrites it
+                cache.unlink(missing_ok=True)
 
 
 class _Loop:
@@ -174,6 +182,8 @@ class _Loop:
         state: TrainingState,
         folder: Path | None,
         control: TrainingControl,
+        *,
+        goes_on: bool,
     ) -> None:
         self.config, self.plan, self.store, self.state = config, plan, store, state
         self.control = control
@@ -191,6 +201,7 @@ class _Loop:
         self.clock = RunClock()
         self.last_report = self.last_overlay = self.last_checkpoint = self.clock.now
         self.left_out: set[str] = set()
+        self.goes_on = goes_on
 
     def run(self) -> Iterator[TrainingEvent]:
         """Step until the budget is spent or a stop is requested; save; say how it ended."""
@@ -211,7 +222,8 @@ class _Loop:
             yield from self._after_step()
         self._tick()
         yield from self._report()
-        yield from self._save(last=True)
+        if self.state.step or self.goes_on:  # nobody is to predict with random weights
+            yield from self._save(last=True)
         yield finished(self.plan, self.state, reason)
 
     def _step(self, progress: float) -> Iterator[TrainingEvent]:
@@ -294,10 +306,11 @@ class _Loop:
         self._tick()
         yield from self._report()
         yield Notice(step=self.state.step, sentence="Training is paused.")
-        yield from self.watched.predict()
+        what = "predicting the slice on screen"
+        yield from self._if_memory_allows(what, self.watched.predict())
         while not self.control.wait_while_paused(_PAUSE_POLL_S):
             if self.watched.has_moved:  # the model stands still, only the view moves
-                yield from self.watched.predict()
+                yield from self._if_memory_allows(what, self.watched.predict())
         self.clock.skip()
         self.last_report = self.clock.now
         if not self.control.stop_requested:
