@@ -280,11 +280,13 @@ def test_while_paused_a_newly_watched_slice_is_shown_once():
 
 
 def test_a_stop_ends_a_pause_even_when_pause_is_pressed_again():
-    control = TrainingControl()
-    control.stop()
-    control.pause()
+    control, events = TrainingControl(), []
+    for event in _fit(control=control):
+        events.append(event)
+        control.stop()
+        control.pause()
     assert control.wait_while_paused(0.01)
-    assert _of(TrainingFinished, _fit(control=control))[0].reason == "stopped"
+    assert _of(TrainingFinished, events)[0].reason == "stopped"
 
 
 @pytest.mark.parametrize("watched", [("a", 99), ("a", -1), ("nobody", 0)])
