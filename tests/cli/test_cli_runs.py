@@ -1,13 +1,17 @@
 """`transmedseg runs` compares, discards, takes back and deletes; `train` tells before it starts."""
 
 import json
+from contextlib import contextmanager
 
 import pytest
-from cohorts import add_made_up_run, make_project
+from cohorts import add_made_up_run, disc_classes, make_project
 from rich.console import Console
 
-from napari_transmedseg.cli.main import main
+from napari_transmedseg.cli import train
+from napari_transmedseg.cli.main import INTERRUPTED, main
 from napari_transmedseg.cli.progress import TrainingView
+from napari_transmedseg.imaging.volume import LabelMap
+from napari_transmedseg.project.ledger import SliceState
 
 
 @pytest.fixture
@@ -58,3 +62,22 @@ def test_what_was_told_before_a_training_is_not_told_again(capsys):
     shown = capsys.readouterr().out
     assert shown.count("Slices of 20 x 24 pixels.") == 1
     assert shown.count("It takes 10 min.") == 1
+
+
+def test_an_interrupt_before_the_first_step_keeps_no_run(tmp_path, capsys, monkeypatch):
+    @contextmanager
+    def interrupted(control):
+        control.stop()
+        yield
+
+    monkeypatch.setattr(train, "stop_on_interrupt", interrupted)
+    project, _ = make_project(tmp_path, num_cases=2)
+    with project:
+        project.set_slice_states("case_1", range(8), SliceState.EMPTY)
+        labels = LabelMap.empty(project.geometry("case_2"))
+        labels.array[:] = disc_classes()
+        project.save_annotation("case_2", labels)
+        project.set_slice_states("case_2", [3, 4], SliceState.ANNOTATED)
+    assert main(["train", str(project.folder), "--steps", "3"]) == INTERRUPTED
+    assert "nothing is kept" in capsys.readouterr().err
+    assert not list((project.folder / "runs").glob("run-*"))
