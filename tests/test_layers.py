@@ -244,6 +244,13 @@ def test_removed_layer_is_announced_and_comes_back_with_its_voxels(viewer, shown
     assert (viewer.layers["tiny labels"].data[3] == 1).all()
 
 
+def test_removed_image_comes_back_below_the_labels(viewer, shown):
+    before = [layer.name for layer in viewer.layers]
+    viewer.layers.remove(viewer.layers[0])
+    shown.restore()
+    assert [layer.name for layer in viewer.layers] == before
+
+
 @pytest.fixture
 def other_volume():
     """Of another shape, spacing, place and kind of numbers than the tiny one."""

@@ -118,9 +118,11 @@ class CaseLayers:
 
     def restore(self) -> None:
         """Put back those of our layers that were removed by hand."""
-        for layer in self._ours():
-            if layer not in self._viewer.layers:
-                self._viewer.add_layer(layer)
+        ours, layers = self._ours(), self._viewer.layers
+        for place, layer in enumerate(ours):
+            if layer not in layers:
+                above = next((one for one in ours[place + 1 :] if one in layers), None)
+                layers.insert(len(layers) if above is None else layers.index(above), layer)
 
     @property
     def is_open(self) -> bool:

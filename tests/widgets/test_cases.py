@@ -1,5 +1,6 @@
 """The case table by mouse and keyboard, and quick, steady changes of the case on screen."""
 
+import shutil
 import threading
 
 import nibabel as nib
@@ -16,6 +17,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit, QMessageBox
 from napari_transmedseg.layers import CaseLayers
 from napari_transmedseg.project import cohort
 from napari_transmedseg.project.case_facts import CaseFacts
+from napari_transmedseg.project.import_options import ImportOptions
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.widgets.case_box import CaseBox
@@ -305,3 +307,35 @@ def test_a_project_with_one_damaged_ledger_opens_and_says_so_in_its_row(driver, 
     driver.press(Qt.Key.Key_D)
     assert driver.widget.annotator.ledger.counts()[SliceState.ANNOTATED] == 1
     assert driver.dialogs(ErrorDialog) == []
+
+
+def test_a_missing_channel_is_said_and_relinked(driver, tmp_path, tiny_project, monkeypatch):
+    image, images = tmp_path / "images" / "a.nii.gz", tmp_path / "two"
+    images.mkdir()
+    for ending in ("t1", "t2"):
+        shutil.copy(image, images / f"p_{ending}.nii.gz")
+    with Project.create(
+        tmp_path / "two project",
+        images=[images],
+        classes=["ring"],
+        options=ImportOptions(channels=("t1", "t2")),
+    ):
+        pass  # fmt: skip
+    moved = (images / "p_t2.nii.gz").rename(tmp_path / "moved.nii.gz")
+    driver.widget.projects.open(tmp_path / "two project")
+    for dialog in driver.dialogs(ErrorDialog):
+        dialog.close()
+    table = driver.widget.loop.cases
+    (case_id,) = table.visible_ids()
+    assert table.item(0, TITLES.index("State")).text() == "image missing"
+    asked = []
+
+    def choose(parent, title, *_):
+        asked.append(title)
+        return str(moved), ""
+
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", choose)
+    table.relinkRequested.emit(case_id)
+    assert asked == [f"Image of {case_id} t2"]
+    assert driver.widget.session.case_id == case_id
+    assert driver.widget.session.project.image_paths(case_id)[1] == moved

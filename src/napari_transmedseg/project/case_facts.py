@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def facts_of(project: Project, case: Case, ledger: Ledger | None = None) -> Case
             return _damaged(project, case, str(error))
     counts, path = ledger.counts(), project.image_path(case.case_id)
     accepted = counts[SliceState.ACCEPTED]
-    is_there = path.exists()
+    missing = [str(one) for one in project.image_paths(case.case_id) if not one.exists()]
     return CaseFacts(
         case_id=case.case_id,
         kind=case.modality or format_of(path),
@@ -74,8 +75,8 @@ def facts_of(project: Project, case: Case, ledger: Ledger | None = None) -> Case
         num_annotated=len(ledger.labeled_indices()) - accepted,
         num_accepted=accepted,
         num_slices=len(ledger),
-        state=_state_of(ledger) if is_there else MISSING,
-        problem=_problem_of(case, path, ledger, is_there=is_there),
+        state=MISSING if missing else _state_of(ledger),
+        problem=_problem_of(case, missing, ledger),
         image=str(path),
     )
 
@@ -110,10 +111,10 @@ def _state_of(ledger: Ledger) -> str:
     return "begun" if labeled else "not begun"
 
 
-def _problem_of(case: Case, path: Path, ledger: Ledger, *, is_there: bool) -> str:
+def _problem_of(case: Case, missing: Sequence[str], ledger: Ledger) -> str:
     found = list(case.notes)
-    if not is_there:
-        found.insert(0, f"The image is not at {path}; put it back or relink it.")
+    if missing:
+        found.insert(0, f"The image is not at {', '.join(missing)}; put it back or relink it.")
     if case.spacing_confirmed:
         found.append("The image does not say where it lies; its voxel size was confirmed by hand.")
     if not ledger.labeled_indices() and SliceState.IN_PROGRESS not in ledger.states:

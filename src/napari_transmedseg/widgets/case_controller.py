@@ -113,15 +113,19 @@ class CaseController(QObject):
 
     def _relink(self, case_id: str) -> None:
         project, window = self._desk.session.require_project(), self._desk.window
-        old = project.image_path(case_id)
-        if project.case(case_id).series:
-            found = QFileDialog.getExistingDirectory(window, f"Folder of {case_id}")
+        case, paths = project.case(case_id), project.image_paths(case_id)
+        missing = next((row for row, path in enumerate(paths) if not path.exists()), 0)
+        channel = case.channel_names[missing] if case.channel_names else None
+        what = " ".join([case_id, *filter(None, [channel])])
+        series = [case.series, *(one.series for one in case.further)]
+        if series[missing]:
+            found = QFileDialog.getExistingDirectory(window, f"Folder of {what}")
         else:
             found, _ = QFileDialog.getOpenFileName(
-                window, f"Image of {case_id}", str(old.parent), FILE_FILTER
+                window, f"Image of {what}", str(paths[missing].parent), FILE_FILTER
             )
         if found:
-            project.relink_image(case_id, Path(found))
+            project.relink_image(case_id, Path(found), channel)
             if case_id == self._desk.session.case_id or not self._desk.session.case_id:
                 self.open_case(case_id)
 
