@@ -300,6 +300,16 @@ def test_tables_tell_volumes_and_who_labeled_each_slice(annotated: Project, tmp_
     assert of_a[4] == ("a person", "", "'=Ann")
 
 
+@pytest.mark.parametrize("run_id", [None, "run-001"], ids=["latest", "chosen"])
+def test_predictions_of_other_classes_are_not_exported(
+    annotated: Project, tmp_path: Path, run_id: str | None
+) -> None:
+    predict_all(annotated)
+    annotated.remove_class(3)
+    with pytest.raises(ProjectError, match="Expected a prediction for every case"):
+        export(annotated, tmp_path / "out", ExportOptions(run_id=run_id))
+
+
 def test_a_page_sums_the_export_up(annotated: Project, tmp_path: Path) -> None:
     annotated.rename_class(1, "RV <right>")
     run_id = predict_all(annotated)

@@ -137,6 +137,21 @@ def test_suggestions_of_a_project_follow_its_predictions(predicted: Project) -> 
     assert (first.case_id, first.index) == ("b", 5)
 
 
+@pytest.mark.parametrize("why", ["discarded", "outdated"])
+def test_slices_of_a_run_that_is_not_used_are_neither_queued_nor_suggested(
+    predicted: Project, why: str
+) -> None:
+    run = predicted.run("run-002")
+    run.write_details({**run.details(), why: True})
+    assert run_that_predicted(predicted, "b") == "run-001"
+    run = predicted.run("run-001")
+    run.write_details({**run.details(), why: True})
+    assert run_that_predicted(predicted, "b") is None
+    assert latest_scores(predicted) == {}
+    assert review_queue(predicted, latest_scores(predicted)).total == 0
+    assert suggest(predicted)[0].reason.startswith("no prediction yet")
+
+
 def test_scores_without_disagreement_are_read(predicted: Project) -> None:
     path = predicted.prediction_path("run-001", "a").with_name("a.json")
     path.write_text('{"slice_uncertainty": [0, 0, 0, 0, 0, 0.5]}')

@@ -18,7 +18,8 @@ NOW, BEFORE, LABELS = "now", "before", "labels"
 
 def predicting_runs(project: Project) -> list[str]:
     """Runs in use that predicted any case, oldest first."""
-    return [run.run_id for run in project.runs if _is_used(project, run.run_id)]
+    folder = project.folder / "predictions"
+    return [run.run_id for run in project.runs if (folder / run.run_id).is_dir() and run.is_in_use]
 
 
 def latest_run(project: Project) -> str:
@@ -107,5 +108,4 @@ def _is_used(project: Project, run_id: str) -> bool:
     folder: Path = project.folder / "predictions" / run_id
     if not run_id or not folder.is_dir():
         return False
-    run = project.run(run_id)
-    return not run.is_discarded and not run.outdated
+    return project.run(run_id).is_in_use

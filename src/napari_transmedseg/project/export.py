@@ -209,7 +209,7 @@ def _predicted_by(project: Project, case_id: str, run_id: str | None) -> str | N
     runs = [project.run(run_id)] if run_id is not None else list(reversed(project.runs))
     for run in runs:
         is_there = project.prediction_path(run.run_id, case_id).exists()
-        if is_there and (run_id is not None or not run.is_discarded):
+        if is_there and (run.is_in_use if run_id is None else not run.outdated):
             return run.run_id
     return None
 

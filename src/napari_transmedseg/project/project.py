@@ -231,10 +231,8 @@ class Project(CuratedCohort, RestorableCohort):
         """
         runs = [self.run(run_id)] if run_id is not None else list(reversed(self.runs))
         for run in runs:
-            if run.outdated:
-                continue
             path = self.prediction_path(run.run_id, case_id)
-            if path.exists() and (run_id is not None or not run.is_discarded):
+            if path.exists() and (run.is_in_use if run_id is None else not run.outdated):
                 geometry = self.geometry(case_id)
                 place = open_image(path).geometry  # before voxels take memory
                 require_same_space(geometry, place, str(path), f"the image of {case_id}")

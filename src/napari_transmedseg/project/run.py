@@ -158,6 +158,11 @@ class Run:
         except ProjectError:  # unreadable: whoever uses it is told
             return False
 
+    @property
+    def is_in_use(self) -> bool:
+        """Whether its predictions count: it is not discarded, and means the project's classes."""
+        return not self.is_discarded and not self.outdated
+
     def set_discarded(self, is_discarded: bool) -> None:
         """Discard the run, or take it back."""
         self.write_details({**self.details(), "discarded": is_discarded})

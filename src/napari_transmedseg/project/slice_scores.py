@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.imaging.atomic import write_bytes
+from napari_transmedseg.project.comparing import predicting_runs
 from napari_transmedseg.project.json_file import read_json
 from napari_transmedseg.project.project import Project
 
@@ -98,13 +99,13 @@ def read_scores(project: Project, case_id: str, run_id: str) -> SliceScores | No
 
 
 def run_that_predicted(project: Project, case_id: str) -> str | None:
-    """Latest run that predicted a case; None where none has."""
-    return _run_among([run.run_id for run in reversed(project.runs)], project, case_id)
+    """Latest run in use that predicted a case; None where none has."""
+    return _run_among(predicting_runs(project)[::-1], project, case_id)
 
 
 def latest_scores(project: Project) -> dict[str, SliceScores]:
-    """Scores of the latest prediction of each case, by case id; left out where it has none."""
-    newest_first = [run.run_id for run in reversed(project.runs)]
+    """Scores of each case's latest prediction by a run in use, by case id; left out without."""
+    newest_first = predicting_runs(project)[::-1]
     found = {}
     for case in project.cases:
         run_id = _run_among(newest_first, project, case.case_id)

@@ -62,7 +62,7 @@ def _case_status(project: Project, case: Case) -> dict[str, Any]:
 def _latest_prediction(project: Project, case_id: str) -> str | None:
     for run in reversed(project.runs):
         path = project.folder / "predictions" / run.run_id / f"{case_id}.nii.gz"
-        if path.is_file() and not run.is_discarded:
+        if path.is_file() and run.is_in_use:
             return run.run_id
     return None
 

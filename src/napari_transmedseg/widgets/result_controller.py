@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, QUrl
 from qtpy.QtGui import QDesktopServices
 
 from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.project.comparing import predicting_runs
 from napari_transmedseg.project.export_options import ExportOptions
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.session import Activity
@@ -112,7 +113,7 @@ class ResultController(QObject):
 def offer_of(project: Project, shown_case: str) -> ExportOffer:
     """What of a project can be exported; reads no image."""
     cases = project.cases
-    runs = [run.run_id for run in reversed(project.runs) if not run.is_discarded]
+    runs = predicting_runs(project)[::-1]
     return ExportOffer(
         num_cases=len(cases),
         shown_case=shown_case,
