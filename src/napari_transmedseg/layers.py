@@ -258,6 +258,10 @@ class CaseLayers:
         """Show a predicted label map of the whole case."""
         self._predictions.show_map(label_map)
 
+    def replace_predictions(self, label_map: LabelMap | None, *, keep: Iterable[int] = ()) -> None:
+        """Show a predicted label map, or none, in place of all predicted slices but `keep`."""
+        self._predictions.replace(label_map, keep)
+
     def set_overlay(self, name: str, *, visible: bool, opacity: float) -> None:
         """Show or hide the overlay `pseudo-label` or `uncertainty`; opacity in [0, 1]."""
         self._predictions.set_look(name, visible=visible, opacity=opacity)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,6 +111,25 @@ class PredictionLayers:
         self._set_up()
         if PSEUDO_LABEL in self._layers:
             self._layers[PSEUDO_LABEL].refresh(extent=False)
+
+    def replace(self, label_map: LabelMap | None, keep: Iterable[int]) -> None:
+        """Forget all predicted slices but some, and take the others from a map, if there is one."""
+        kept = {
+            index: [slice_view(array, self._axis, index).copy() for array in self._arrays.values()]
+            for index in keep
+        }
+        self._predicted = set()
+        for array in self._arrays.values():
+            array[:] = 0
+        if label_map is not None:
+            self._take(label_map)
+        for index, planes in kept.items():
+            for array, plane in zip(self._arrays.values(), planes, strict=True):
+                slice_view(array, self._axis, index)[:] = plane
+        self._predicted |= set(kept)
+        self._set_up()
+        for layer in self._layers.values():
+            layer.refresh(extent=False)
 
     def set_look(self, name: str, *, visible: bool, opacity: float) -> None:
         """Show or hide the pseudo-label or the uncertainty; opacity in [0, 1]."""

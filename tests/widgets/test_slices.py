@@ -15,12 +15,14 @@ from qtpy.QtWidgets import QApplication
 from scripted_training import scripted_training
 
 from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.engine.events import SlicePrediction
 from napari_transmedseg.project import training
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.session import Activity
 from napari_transmedseg.project.slice_scores import SliceScores, write_scores
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
+from napari_transmedseg.widgets.runs_dialog import RunsDialog
 
 pytestmark = pytest.mark.gui
 
@@ -233,6 +235,62 @@ def test_corrections_are_logged_as_they_are_left(predicted_driver):
     assert project.corrections().entries[-1].reason == "withdrawn"
     assert [one.slice_index for one in project.corrections().reviews()] == [4]
     driver.screenshot("slices-corrections")
+
+
+def test_predictions_of_a_discarded_run_leave_screen_and_queue_until_it_is_taken_back(
+    predicted_driver,
+):
+    driver, loop = predicted_driver, predicted_driver.widget.loop
+    layers, queue = driver.widget.annotator.layers, loop.review.queue
+    predicted = layers.prediction.copy()
+    driver.wait(lambda: bool(queue.value().head))
+    driver.click(loop.train.runs)
+    (dialog,) = driver.dialogs(RunsDialog)
+    QTest.mouseClick(dialog.discard, Qt.MouseButton.LeftButton)
+    driver.wait(lambda: not queue.value().head)
+    assert not layers.prediction.any()
+    assert not loop.review.accept.isEnabled()
+    driver.press(Qt.Key.Key_A)
+    assert "Expected a prediction of slice 5, found none" in shown_error(driver)
+    assert states(driver)[4] is UNSEEN
+    QTest.mouseClick(dialog.discard, Qt.MouseButton.LeftButton)
+    dialog.close()
+    driver.wait(lambda: bool(queue.value().head))
+    np.testing.assert_array_equal(layers.prediction, predicted)
+    driver.press(Qt.Key.Key_A)
+    (entry,) = driver.widget.session.project.corrections()
+    assert entry.run_id == "run-001"
+
+
+def test_what_a_training_looked_at_stays_when_another_run_is_discarded(predicted_driver):
+    driver, session = predicted_driver, predicted_driver.widget.session
+    layers, project = driver.widget.annotator.layers, session.project
+    for run_id, index in (("run-002", 2), ("run-003", 5)):
+        project.new_run(TrainingConfig())
+        session.history.run_id = run_id
+        look = np.full(layers.predicted_slice(index).shape, 1, np.uint8)
+        session.slice_predicted.emit(
+            SlicePrediction(
+                step=1, case_id="a", slice_axis=0, slice_index=index, pseudo_label_YX=look,
+                uncertainty_YX=np.ones(look.shape, np.float32),
+            )
+        )  # fmt: skip
+    project.discard_run("run-001")
+    assert [layers.predicted_slice(index) is not None for index in range(8)] == [
+        index in (2, 5) for index in range(8)
+    ]
+    project.discard_run("run-003")
+    assert layers.num_predicted == 1
+    assert (layers.predicted_slice(2) == 1).all()
+    project.discard_run("run-001", is_discarded=False)
+    assert layers.num_predicted == 8
+    assert (layers.predicted_slice(2) == 1).all()
+    go(driver, 2)
+    driver.press(Qt.Key.Key_A)
+    assert project.corrections().entries[-1].run_id == "run-002"
+    driver.press(Qt.Key.Key_N)
+    assert driver.widget.loop.annotate.reason_label.text().startswith("Suggested: unsure here")
+    assert (session.case_id, layers.slice_index) == ("b", 6)
 
 
 def test_suggestions_go_to_the_most_unsure_slice_and_back(predicted_driver):

@@ -16,6 +16,11 @@ NOW, BEFORE, LABELS = "now", "before", "labels"
 """Names of what is no run; runs go by their id."""
 
 
+def used_runs(project: Project) -> frozenset[str]:
+    """Runs in use, whether they predicted or not."""
+    return frozenset(run.run_id for run in project.runs if run.is_in_use)
+
+
 def predicting_runs(project: Project) -> list[str]:
     """Runs in use that predicted any case, oldest first."""
     folder = project.folder / "predictions"

@@ -158,6 +158,7 @@ class CuratedCohort(AnnotatedCohort):
             if is_unfinished(self.folder):  # what is in memory is older than the files
                 self.read_only = True
         self._take_in()
+        self.runs_changed.emit()
 
     def _without(self, removed: SegmentationClass) -> ProjectFile:
         kept = [item for item in self.classes if item is not removed]

@@ -18,6 +18,7 @@ class TrainedCohort(Cohort):
     """A cohort and the runs that were trained on it."""
 
     runs_changed: ClassVar[Signal] = Signal()
+    """A run came, went, or is used again or no more."""
 
     @property
     def runs(self) -> tuple[Run, ...]:

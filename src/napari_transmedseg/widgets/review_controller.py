@@ -67,6 +67,22 @@ class ReviewController(QObject):
         self._volume_timer.stop()
         self._desk.viewer.events.theme.disconnect(self._on_theme)
 
+    def read_scores(self) -> None:
+        """Look anew at what the runs in use say about each slice."""
+        project = self._desk.session.project
+        self.scores = {} if project is None else latest_scores(project)
+        self._queue_timer.start()
+
+    def count(self) -> None:
+        """Count the voxels of the case on screen anew."""
+        project, layers = self._desk.session.project, self._desk.annotator.layers
+        self._labeled = self._predicted = None
+        if project is not None and self._desk.session.case_id and layers.is_open:
+            axis, classes = project.slice_axis, len(project.classes)
+            self._labeled = ClassVolumes(layers.labels, axis, classes)
+            self._predicted = ClassVolumes(layers.prediction, axis, classes)
+        self._volume_timer.start()
+
     def _timer(self, show: Callable[[], None]) -> QTimer:
         timer = QTimer(self)
         timer.setSingleShot(True)
@@ -82,7 +98,7 @@ class ReviewController(QObject):
         if project is None:
             return
         project.classes_changed.connect(self._on_classes)
-        self._desk.slot(self._read_scores)()
+        self._desk.slot(self.read_scores)()
         self._on_classes()
         self._desk.slot(self._show_corrections)()
 
@@ -90,10 +106,10 @@ class ReviewController(QObject):
         project = self._desk.session.project
         if project is not None:
             self._desk.loop.review.set_classes(project.class_names)
-            self._count()
+            self.count()
 
     def _on_case(self, case_id: str) -> None:
-        self._count()
+        self.count()
 
     def _on_ledger(self, case_id: str) -> None:
         self._queue_timer.start()
@@ -111,10 +127,10 @@ class ReviewController(QObject):
     def _on_case_predicted(self, case_id: str) -> None:
         if case_id == self._desk.session.case_id:
             self._reviewer.take_predictions()
-            self._count()
+            self.count()
 
     def _on_task_ended(self, activity: object) -> None:
-        self._desk.slot(self._read_scores)()
+        self._desk.slot(self.read_scores)()
 
     def _on_theme(self, *_: object) -> None:
         theme = get_theme(self._desk.viewer.theme)
@@ -122,11 +138,6 @@ class ReviewController(QObject):
         plot.set_theme(theme.background.as_hex(), theme.text.as_hex())
 
     # --- what is shown
-
-    def _read_scores(self) -> None:
-        project = self._desk.session.project
-        self.scores = {} if project is None else latest_scores(project)
-        self._queue_timer.start()
 
     def _show_queue(self) -> None:
         project = self._desk.session.project
@@ -138,16 +149,6 @@ class ReviewController(QObject):
         if project is not None:
             colors = {one.name: one.color for one in project.classes}
             self._desk.loop.review.corrections.setValue(project.corrections(), colors)
-
-    def _count(self) -> None:
-        """Count the voxels of the case on screen anew."""
-        project, layers = self._desk.session.project, self._desk.annotator.layers
-        self._labeled = self._predicted = None
-        if project is not None and self._desk.session.case_id and layers.is_open:
-            axis, classes = project.slice_axis, len(project.classes)
-            self._labeled = ClassVolumes(layers.labels, axis, classes)
-            self._predicted = ClassVolumes(layers.prediction, axis, classes)
-        self._volume_timer.start()
 
     def _show_volumes(self) -> None:
         session, layers = self._desk.session, self._desk.annotator.layers

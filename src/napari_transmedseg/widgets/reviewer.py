@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_transmedseg.engine.events import SlicePrediction
 from napari_transmedseg.errors import ProjectTakenError, TransMedSegError
 from napari_transmedseg.project.active_time import ActiveTime
+from napari_transmedseg.project.comparing import used_runs
 from napari_transmedseg.project.corrections import Correction, Reason, slice_dice
 from napari_transmedseg.project.session import Session
 from napari_transmedseg.project.slice_scores import run_that_predicted
@@ -75,6 +76,24 @@ class Reviewer(QObject):
         self._run_ids = {}
         if project is not None and self._case_id:
             self._run_id = run_that_predicted(project, self._case_id) or ""
+
+    def drop_unused_runs(self) -> frozenset[int] | None:
+        """Note which run predicted the case on screen, after runs were discarded or taken back.
+
+        Returns
+        -------
+        frozenset[int] | None
+            Slices predicted while training whose predictions count as before; None where all that
+            is on screen does.
+        """
+        project, before = self._session.project, (self._run_id, self._run_ids)
+        if project is None or not self._case_id:
+            return None
+        used = used_runs(project)
+        kept = {index: run_id for index, run_id in self._run_ids.items() if run_id in used}
+        self.take_predictions()
+        self._run_ids = kept
+        return None if (self._run_id, kept) == before else frozenset(kept)
 
     def _on_case(self, case_id: str) -> None:
         self._case_id, self._reviews = case_id, {}

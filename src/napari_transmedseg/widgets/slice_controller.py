@@ -29,6 +29,7 @@ class SliceController(QObject):
         annotate.unannotateRequested.connect(slot(annotator.unannotate))
         annotate.copyRequested.connect(slot(self.commands.copy_from))
         annotate.fillRequested.connect(slot(self.commands.fill_between))
+        desk.session.project_changed.connect(self._on_project)
         desk.session.case_changed.connect(self._on_case)
         desk.session.ledger_changed.connect(self._on_ledger)
         desk.session.slice_predicted.connect(self._show_slice)
@@ -54,6 +55,27 @@ class SliceController(QObject):
         """Stop listening to the viewer."""
         self.reviewer.shut_down()
         self.review.shut_down()
+
+    def _on_project(self) -> None:
+        if self._desk.session.project is not None:
+            self._desk.session.project.runs_changed.connect(self._on_runs)
+
+    def _on_runs(self) -> None:
+        self._desk.slot(self._show_used_runs)()
+
+    def _show_used_runs(self) -> None:
+        """What a discarded run predicted goes from the screen, and comes back with the run."""
+        session, layers = self._desk.session, self._desk.annotator.layers
+        self.review.read_scores()
+        kept = self.reviewer.drop_unused_runs()
+        if session.project is None or kept is None or not layers.is_open:
+            return
+        layers.replace_predictions(None, keep=kept)  # whatever can be read in its place
+        prediction = session.project.prediction(session.case_id)
+        if prediction is not None:
+            layers.replace_predictions(prediction, keep=kept)
+        self.review.count()
+        self._show_slice()
 
     def _on_case(self, case_id: str) -> None:
         self._on_slice(self._desk.annotator.layers.slice_index)

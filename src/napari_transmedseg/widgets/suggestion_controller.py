@@ -8,7 +8,9 @@ from qtpy.QtCore import QObject
 
 from napari_transmedseg.engine.events import SlicePrediction
 from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.project.comparing import used_runs
 from napari_transmedseg.project.ledger import SliceState
+from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.session import TRAINING_ACTIVITIES, Activity
 from napari_transmedseg.project.suggesting import Suggestion, project_slices, suggest_slices
 from napari_transmedseg.project.training import model_fits
@@ -32,7 +34,7 @@ class SuggestionController(QObject):
         self._desk = desk
         self._jumper = jumper
         self._review = review
-        self._uncertainty: dict[tuple[str, int], float] = {}
+        self._uncertainty: dict[tuple[str, int], tuple[str, float]] = {}  # by which run
         self._visited: list[Suggestion] = []
         self._at = -1
         self._asked: set[tuple[str, str]] = set()  # run and case; what failed is not tried again
@@ -63,7 +65,7 @@ class SuggestionController(QObject):
             self._desk.annotator.save()
             avoid = {(one.case_id, one.index) for one in self._visited}
             found = suggest_slices(
-                project_slices(project, self._review.scores, self._uncertainty), avoid=avoid
+                project_slices(project, self._review.scores, self._seen(project)), avoid=avoid
             )
             if not found:
                 raise ProjectError(
@@ -77,6 +79,11 @@ class SuggestionController(QObject):
         """Go to the slice that was suggested before."""
         if self._at > 0:
             self._go(self._at - 1)
+
+    def _seen(self, project: Project) -> dict[tuple[str, int], float]:
+        """Uncertainty of the slices that runs in use looked at while they were trained."""
+        used = used_runs(project)
+        return {place: mean for place, (run, mean) in self._uncertainty.items() if run in used}
 
     def _go(self, at: int) -> None:
         self._at = at
@@ -140,7 +147,8 @@ class SuggestionController(QObject):
 
     def _on_predicted(self, event: SlicePrediction) -> None:
         mean = float(event.uncertainty_YX.mean())
-        self._uncertainty[event.case_id, event.slice_index] = mean
+        seen_by = self._desk.session.history.run_id
+        self._uncertainty[event.case_id, event.slice_index] = seen_by, mean
 
     def _on_case_predicted(self, case_id: str) -> None:
         self._uncertainty = {k: v for k, v in self._uncertainty.items() if k[0] != case_id}

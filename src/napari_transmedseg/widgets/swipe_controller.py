@@ -76,6 +76,7 @@ class SwipeController(QObject):
         if project is not None:
             self._num_classes = len(project.classes)
             project.classes_changed.connect(self._on_classes)
+            project.runs_changed.connect(self._on_case)
 
     def _on_classes(self) -> None:
         project = self._desk.session.project
