@@ -90,6 +90,26 @@ def test_options_of_the_dialog_reach_the_files(predicted, opener, tmp_path):
     assert opener.opened == [out, out / "export.html"]
 
 
+def test_the_chosen_case_stays_chosen_while_another_is_on_screen(open_driver):
+    driver, box = open_driver, open_driver.widget.loop.export
+    dialog = driver.widget.results.dialog
+    ok = dialog.buttons.button(dialog.buttons.StandardButton.Ok)
+    driver.click(box.options)
+    dialog.cases.setCurrentText("Only a")
+    ok.click()
+    driver.choose_case(1)
+    driver.click(box.options)
+    assert [dialog.cases.itemText(row) for row in range(dialog.cases.count())] == [
+        "All 2 cases", "Only b", "Only a",
+    ]  # fmt: skip
+    ok.click()
+    assert box.value().options.cases == ("a",)
+    driver.widget.session.project.remove_case("a")
+    driver.click(box.options)
+    assert dialog.value().cases == ()
+    dialog.reject()
+
+
 def test_reviewed_only_needs_no_model(open_driver, opener, tmp_path):
     driver, box = open_driver, open_driver.widget.loop.export
     driver.click(box.reviewed_only)

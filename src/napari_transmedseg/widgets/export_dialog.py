@@ -31,7 +31,8 @@ DICOM_SEG = "dicom-seg"
 class ExportOffer:
     """What there is to choose from."""
 
-    num_cases: int = 0
+    cases: Sequence[str] = ()
+    """All cases of the project."""
     shown_case: str = ""
     """The case on screen; empty when none is."""
     runs: Sequence[str] = ()
@@ -105,11 +106,12 @@ class ExportDialog(QDialog):
 
     def set_offer(self, offer: ExportOffer) -> None:
         """Show what there is to choose from."""
+        self._offer = offer
         with QSignalBlocker(self):
             self.cases.clear()
-            self.cases.addItem(f"All {offer.num_cases} cases", ())
+            self.cases.addItem(f"All {len(offer.cases)} cases", ())
             if offer.shown_case:
-                self.cases.addItem(f"Only {offer.shown_case}", (offer.shown_case,))
+                self._row_of((offer.shown_case,))
             self.run.clear()
             self.run.addItem("The latest that predicted the case", None)
             for run_id in offer.runs:
@@ -132,8 +134,9 @@ class ExportDialog(QDialog):
         )
 
     def setValue(self, options: ExportOptions) -> None:
-        """Show options; a case or run that is not offered falls back to the first entry."""
-        self.cases.setCurrentIndex(1 if options.cases and self.cases.count() > 1 else 0)
+        """Show options; cases or a run that are no more fall back to the first entry."""
+        is_there = set(options.cases) <= set(self._offer.cases)
+        self.cases.setCurrentIndex(self._row_of(tuple(options.cases)) if is_there else 0)
         self.reviewed_only.setChecked(options.reviewed_only)
         self.run.setCurrentIndex(max(0, self.run.findData(options.run_id)))
         self.format.setCurrentIndex(self.format.findData(options.file_format))
@@ -141,6 +144,14 @@ class ExportDialog(QDialog):
         self.cleanup.setCurrentIndex(self.cleanup.findData(options.cleanup))
         self.probabilities.setChecked(options.probabilities)
         self._on_reviewed_only(options.reviewed_only)
+
+    def _row_of(self, cases: tuple[str, ...]) -> int:
+        """Row of chosen cases, which is added where they are not on screen."""
+        rows = [tuple(self.cases.itemData(row)) for row in range(self.cases.count())]
+        if cases not in rows:
+            self.cases.addItem(f"Only {', '.join(cases)}", cases)
+            return len(rows)
+        return rows.index(cases)
 
     def _on_reviewed_only(self, checked: bool) -> None:
         """Without predictions there is nothing to clean and no model to ask."""

@@ -115,7 +115,7 @@ def offer_of(project: Project, shown_case: str) -> ExportOffer:
     cases = project.cases
     runs = predicting_runs(project)[::-1]
     return ExportOffer(
-        num_cases=len(cases),
+        cases=tuple(case.case_id for case in cases),
         shown_case=shown_case,
         runs=tuple(
             run_id
