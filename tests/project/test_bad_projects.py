@@ -411,7 +411,7 @@ def test_classes_outside_the_list_are_refused_and_the_old_annotation_stays(
 @pytest.mark.parametrize("state", ["unseen", "suggested", "empty", "rejected"])
 def test_a_painted_slice_is_not_marked_as_if_it_were_not(project: Project, state: str) -> None:
     project.save_annotation("a", paint(project, "a", 2))
-    with refused(ProjectError, "4 painted voxels"):
+    with refused(ProjectError, "slice 3 of a without paint .* found 4 painted voxels"):
         project.set_slice_state("a", 2, SliceState(state))
     assert project.ledger("a").states[2] is SliceState.IN_PROGRESS
 

@@ -294,6 +294,11 @@ def test_tables_tell_volumes_and_who_labeled_each_slice(annotated: Project, tmp_
     ]  # fmt: skip
     assert float(cases[1]["LV ml"]) == pytest.approx(8 * 9 * 6 * 1.5 * 1.5 * 8 / 1000)
     of_a = [(row["labels by"], row["run"], row["who"]) for row in slices[:6]]
+    assert [(row["slice"], row["slice_index"]) for row in slices[:6]] == [
+        (str(index + 1), str(index)) for index in range(6)
+    ]
+    page = (tmp_path / "out" / "export.html").read_text()
+    assert f"Slice {slices[4]['slice']}: {slices[4]['state']}" in page
     assert of_a[1] == ("a person", "", "")
     assert of_a[2] == ("a person and the model", run_id, "")
     assert of_a[3] == ("the model", run_id, "")

@@ -370,6 +370,6 @@ def _refuse_paint(
     for index in indices:
         if painted[index]:
             raise ProjectError(
-                f"Expected slice {index} of {case_id} without paint to mark it {state}, found "
+                f"Expected slice {index + 1} of {case_id} without paint to mark it {state}, found "
                 f"{painted[index]} painted voxels; erase them, or mark the slice done."
             )

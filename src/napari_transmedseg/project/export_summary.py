@@ -109,12 +109,14 @@ def _case_rows(project: Project, done: Sequence[ExportedCase]) -> Iterator[list[
 
 
 def _slice_rows(project: Project, done: Sequence[ExportedCase]) -> Iterator[list[Any]]:
-    yield ["case", "index", "state", "labels by", "run", "who", "when"]
+    yield ["case", "slice", "slice_index", "state", "labels by", "run", "who", "when"]
     for case in done:
         entries = project.ledger(case.case_id).entries
         for index, (entry, source) in enumerate(zip(entries, case.slice_sources, strict=True)):
             run = case.run_id if source in (_MODEL, _BOTH) else ""
-            yield [case.case_id, index, entry.state.value, source, run, entry.who, entry.when]
+            number = index + 1  # as on screen and on the page
+            said = entry.state.value, source, run, entry.who, entry.when
+            yield [case.case_id, number, index, *said]
 
 
 def _csv(rows: Iterable[Sequence[Any]]) -> bytes:
