@@ -13,7 +13,7 @@ from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project import replacing, snapshots
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
-from napari_transmedseg.project.schema import BACKUP_FILE
+from napari_transmedseg.project.schema import BACKUP_FILE, default_color
 from napari_transmedseg.project.training import check_model_fits
 
 from .conftest import assert_is_one_sentence, paint
@@ -188,7 +188,10 @@ def test_runs_from_before_are_not_used_any_more(painted: Project) -> None:
     array = painted.annotation("a").array
     painted.save_prediction(run.run_id, "a", LabelMap(array=array, geometry=painted.geometry("a")))
     assert painted.prediction("a") is not None
+    seen = []
+    painted.runs_changed.connect(lambda: seen.append(painted.prediction("a")))
     painted.remove_class(2)
+    assert seen == [None]
     painted.add_class("scar")
     assert painted.prediction("a") is None
     with pytest.raises(ProjectError, match="'myocardium' was removed"):
@@ -230,6 +233,15 @@ def test_an_order_of_other_classes_is_damaged(project: Project) -> None:
         (project.folder / name).write_text(damaged)
     with pytest.raises(ProjectError, match="damaged"):
         Project.open(project.folder)
+
+
+def test_a_class_that_is_added_has_a_colour_of_its_own(project: Project) -> None:
+    project.remove_class(1)
+    added = project.add_class("atrium")
+    assert (added.value, added.color) == (3, default_color(1))
+    for number in range(15):
+        project.add_class(f"part {number}")
+    assert len({one.color for one in project.classes}) == len(project.classes) == 18
 
 
 def test_a_class_without_voxels_says_so(project: Project) -> None:

@@ -27,9 +27,9 @@ from napari_transmedseg.project.schema import (
     ProjectFile,
     SegmentationClass,
     check_class_names,
-    default_color,
     find_image,
     save_project_file,
+    unused_color,
 )
 
 _CACHED_VOLUMES = 3
@@ -258,10 +258,11 @@ class Cohort:
         self.classes_changed.emit()
 
     def add_class(self, name: str, color: str | None = None) -> SegmentationClass:
-        """Add a class; its value is the next number."""
+        """Add a class; its value is the next number, its colour one that no other class has."""
         value = len(self.classes) + 1
         check_class_names([*self.class_names.values(), name])
-        added = case_files.make_class(value, name, color or default_color(value))
+        chosen = color or unused_color(value, [one.color for one in self.classes])
+        added = case_files.make_class(value, name, chosen)
         order = self._content.class_order
         self._update(classes=(*self.classes, added), class_order=(*order, value) if order else ())
         self.classes_changed.emit()

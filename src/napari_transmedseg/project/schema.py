@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -325,6 +325,11 @@ def make_classes(names: Sequence[str]) -> tuple[SegmentationClass, ...]:
 def default_color(value: int) -> str:
     """Colour of a class that has none yet."""
     return _PALETTE[(value - 1) % len(_PALETTE)]
+
+
+def unused_color(value: int, used: Collection[str]) -> str:
+    """Colour of a class that is added: the first that none has, else the usual one of its value."""
+    return next((color for color in _PALETTE if color not in used), default_color(value))
 
 
 def stored_path(path: Path, folder: Path) -> tuple[str, str]:
