@@ -6,10 +6,13 @@ from scripted_training import scripted_training
 
 from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.engine.control import TrainingControl
+from napari_transmedseg.engine.events import DiceReport
 from napari_transmedseg.project.history import Curve, RunMark, TrainingHistory
 from napari_transmedseg.project.history_table import history_as_csv, run_at, value_at
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.run_summary import summarise_runs
+
+KINDS = ("annotated", "held-out")
 
 
 def feed(history: TrainingHistory, run_id: str, steps: int = 6) -> None:
@@ -55,6 +58,25 @@ def test_table_holds_every_value_and_the_run_of_each_step():
     assert float(rows[0]["loss total"]) == round(history.losses["total"].values[0], 6)
     assert rows[0]["loss tsa"] == ""
     assert float(rows[4]["Dice ring (annotated)"]) > 0
+
+
+def test_dice_on_held_out_slices_is_never_mixed_with_that_on_annotated_ones():
+    """Whichever of the runs that start from each other measured on held-out slices."""
+    history = two_runs()
+    report = DiceReport(step=7, annotated={"ring": 0.9}, held_out={"ring": 0.25})
+    history.apply(report)
+    assert history.dice_is_held_out and history.mean_dice == 0.25
+    assert history.dice == {"ring": Curve([13], [0.25])}
+    rows = list(csv.DictReader(history_as_csv(history).splitlines()))
+    annotated, held_out = ([row[f"Dice ring ({kind})"] for row in rows] for kind in KINDS)
+    assert [one for one in annotated if one][-1] == "0.9"
+    assert len([one for one in annotated if one]) == 3
+    assert [one for one in held_out if one] == ["0.25"]
+    history.begin_run()
+    history.apply(DiceReport(step=5, annotated={"ring": 0.5}, held_out={}))
+    assert not history.dice_is_held_out
+    assert 0.25 not in history.dice["ring"].values
+    assert history.mean_dice is not None and history.dice["ring"].values[-1] == 0.5
 
 
 def test_value_under_the_mouse_is_the_latest_before_it():

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QApplication
 from scripted_training import scripted_training
 
 from napari_transmedseg.engine.control import TrainingControl
+from napari_transmedseg.engine.events import DiceReport
 from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.project.history import Curve, RunMark, TrainingHistory, replay
 from napari_transmedseg.project.run_summary import RunSummary
@@ -100,9 +101,19 @@ def test_mouse_tells_the_values_under_it_and_the_run(plot, history, qtbot):
     assert f"run-001 step 10: total {total:.3g}" in plot.values.text()
     qtbot.waitUntil(lambda: hover(plot, 30))
     assert "run-002 step 30" in plot.values.text()
-    assert "Dice ring" in plot.values.text()
+    assert "Dice (annotated) ring" in plot.values.text()
     QApplication.sendEvent(plot.canvas, _leave())
     assert "run-002 step 40" in plot.values.text()
+
+
+def test_axis_and_values_say_on_which_slices_dice_was_measured(plot):
+    assert plot.dice.getAxis("left").labelText == "Dice<br>annotated"
+    history = replay(events("run-001"))
+    history.apply(DiceReport(step=20, annotated={"ring": 0.9}, held_out={"ring": 0.25}))
+    plot.setValue(history, {})
+    assert plot.dice.getAxis("left").labelText == "Dice<br>held-out"
+    assert plot.value()["ring"] == ([20], [0.25])
+    assert "Dice (held-out) ring 0.25" in plot.values.text()
 
 
 def test_click_on_a_name_hides_its_curve_and_the_menu_brings_it_back(plot, history):
@@ -257,7 +268,10 @@ def test_run_in_training_is_left_alone(dialog):
 
 def test_mean_dice_leaves_out_what_was_not_measured():
     history = TrainingHistory()
-    history.dice = {"a": Curve([5, 10], [0.5, float("nan")]), "b": Curve([5, 10], [0.7, 0.9])}
+    history.annotated_dice = {
+        "a": Curve([5, 10], [0.5, float("nan")]),
+        "b": Curve([5, 10], [0.7, 0.9]),
+    }
     assert mean_dice_curve(history) == Curve([5, 10], [0.6, 0.9])
 
 

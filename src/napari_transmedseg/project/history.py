@@ -54,9 +54,12 @@ class TrainingHistory:
         self.marks: list[RunMark] = []
         """One per run, and one where it went on; by ascending step."""
         self.losses: dict[str, Curve] = {}
-        self.dice: dict[str, Curve] = {}
-        """Per class name: on held-out slices where there are some, else on the annotated."""
+        self.annotated_dice: dict[str, Curve] = {}
+        """Per class name: on the slices that are trained on."""
+        self.held_out_dice: dict[str, Curve] = {}
+        """Per class name: on slices kept out of the training, where there are some."""
         self.dice_is_held_out = False
+        """Whether the latest run measures on held-out slices; only those say how good it is."""
         self.monitors: dict[tuple[str, str], MonitorReport] = {}
         self.sentences: list[str] = []
         self.latest: StepReport | None = None
@@ -84,7 +87,8 @@ class TrainingHistory:
                 self._append(self.losses, event.step, event.losses)
             case DiceReport():
                 self.dice_is_held_out = bool(event.held_out)
-                self._append(self.dice, event.step, event.held_out or event.annotated)
+                self._append(self.annotated_dice, event.step, event.annotated)
+                self._append(self.held_out_dice, event.step, event.held_out)
             case MonitorReport():
                 self.monitors[event.name, event.class_name] = event
             case PhaseChanged() | Notice():
@@ -98,6 +102,11 @@ class TrainingHistory:
         unhealthy = [report for report in self.monitors.values() if report.light != "ok"]
         unhealthy.sort(key=lambda report: (report.light != "warning", report.name))
         return [report.sentence for report in unhealthy if report.sentence]
+
+    @property
+    def dice(self) -> dict[str, Curve]:
+        """Per class name, of one kind: as the latest run measures it, see `dice_is_held_out`."""
+        return self.held_out_dice if self.dice_is_held_out else self.annotated_dice
 
     @property
     def mean_dice(self) -> float | None:

@@ -10,14 +10,14 @@ from napari_transmedseg.project.history import Curve, TrainingHistory
 
 
 def history_as_csv(history: TrainingHistory) -> str:
-    """One row per step that has a value: step, run, losses by term, Dice by class.
+    """One row per step that has a value: step, run, losses by term, both kinds of Dice by class.
 
     Steps count on through the runs that a run started from, as on the curves. Cells without a
     value are empty.
     """
     columns = {f"loss {name}": curve for name, curve in history.losses.items()}
-    kind = "held-out" if history.dice_is_held_out else "annotated"
-    columns |= {f"Dice {name} ({kind})": curve for name, curve in history.dice.items()}
+    for kind, dice in (("annotated", history.annotated_dice), ("held-out", history.held_out_dice)):
+        columns |= {f"Dice {name} ({kind})": curve for name, curve in dice.items()}
     values = {name: dict(zip(c.steps, c.values, strict=True)) for name, c in columns.items()}
     steps = sorted({step for curve in columns.values() for step in curve.steps})
     text = io.StringIO()

@@ -94,6 +94,7 @@ class LossPlot(QWidget):
         self._history = history
         self.canvas.set_lines([*_loss_lines(history), *_dice_lines(history, class_colors)])
         self.canvas.set_marks(history.marks)
+        self.dice.setLabel("left", f"Dice<br>{_kind_of(history)}")
         self._fold()
         self._show_values()
 
@@ -138,7 +139,9 @@ class LossPlot(QWidget):
         found = [(p, f"{name} {value:.3g}") for p, name, value in self.canvas.values_at(at)]
         losses = ", ".join(text for panel, text in found if panel == "loss")
         dice = ", ".join(text for panel, text in found if panel == "Dice")
-        parts = [f"{run_at(self._history, at)} step {at}: {losses}", f"Dice {dice}" if dice else ""]
+        if dice:
+            dice = f"Dice ({_kind_of(self._history)}) {dice}"
+        parts = [f"{run_at(self._history, at)} step {at}: {losses}", dice]
         self.values.setText(" · ".join(part for part in parts if part))
 
     def _fill_menu(self) -> None:
@@ -156,6 +159,11 @@ class LossPlot(QWidget):
             suffix = ".csv" if "csv" in chosen else ".png"
             path = Path(name)
             self.exportRequested.emit(path if path.suffix else path.with_suffix(suffix))
+
+
+def _kind_of(history: TrainingHistory) -> str:
+    """Which slices the Dice that is drawn was measured on, in a word."""
+    return "held-out" if history.dice_is_held_out else "annotated"
 
 
 def _loss_lines(history: TrainingHistory) -> list[Line]:

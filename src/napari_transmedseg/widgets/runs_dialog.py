@@ -58,7 +58,11 @@ class RunsDialog(QDialog):
         if header is not None and numbers is not None:
             header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
             numbers.setVisible(False)
-        self.hint = QLabel("Total loss, and mean Dice over the classes, of the chosen runs.")
+        self.hint = QLabel(
+            "Total loss, and mean Dice over the classes, of the chosen runs. The table says on "
+            "which slices Dice was measured: compare like with like."
+        )
+        self.hint.setWordWrap(True)
         self.canvas = CurveCanvas()
         self.canvas.setMinimumHeight(240)
         self.discard = _button("Discard", "Do not use the chosen runs; their files stay")
