@@ -314,6 +314,31 @@ def test_suggestions_go_to_the_most_unsure_slice_and_back(predicted_driver):
     assert not box.reason_label.isVisible()
 
 
+def test_suggestions_lead_to_no_case_that_was_removed(predicted_driver):
+    driver, session = predicted_driver, predicted_driver.widget.session
+    layers, places = driver.widget.annotator.layers, []
+
+    def place() -> tuple[str, int]:
+        return session.case_id, layers.slice_index
+
+    while [case_id for case_id, _ in places].count(session.case_id) < 2:
+        driver.press(Qt.Key.Key_N)
+        places.append(place())
+    kept = [one for one in places if one[0] == session.case_id]
+    (gone,) = {case_id for case_id, _ in places} - {session.case_id}
+    session.project.remove_case(gone)
+    driver.press(Qt.Key.Key_N, SHIFT)
+    assert place() == kept[0]
+    driver.press(Qt.Key.Key_N, SHIFT)
+    assert place() == kept[0]
+    assert not driver.widget.loop.annotate.back.isEnabled()
+    driver.press(Qt.Key.Key_N)
+    assert place() == kept[1]
+    driver.press(Qt.Key.Key_N)
+    assert place() not in places and session.case_id != gone
+    assert driver.dialogs(ErrorDialog) == []
+
+
 def test_suggestions_end_when_every_slice_was_seen(driver, tiny_project):
     with Project.open(tiny_project) as project:
         project.set_slice_states("a", [1, 2, 5, 6, 7], SliceState.EMPTY)

@@ -98,6 +98,7 @@ class ReviewController(QObject):
         if project is None:
             return
         project.classes_changed.connect(self._on_classes)
+        project.cases_changed.connect(self._on_cases)
         self._desk.slot(self.read_scores)()
         self._on_classes()
         self._desk.slot(self._show_corrections)()
@@ -107,6 +108,9 @@ class ReviewController(QObject):
         if project is not None:
             self._desk.loop.review.set_classes(project.class_names)
             self.count()
+
+    def _on_cases(self) -> None:
+        self._desk.slot(self.read_scores)()
 
     def _on_case(self, case_id: str) -> None:
         self.count()

@@ -143,7 +143,19 @@ class SuggestionController(QObject):
     def _on_project(self) -> None:
         self._uncertainty, self._visited, self._at = {}, [], -1
         self._asked.clear()
+        if self._desk.session.project is not None:
+            self._desk.session.project.cases_changed.connect(self._on_cases)
         self._desk.loop.annotate.back.setEnabled(False)
+
+    def _on_cases(self) -> None:
+        """Lead to no case that is not in the project any more."""
+        project = self._desk.session.project
+        if project is not None:
+            left = {case.case_id for case in project.cases}
+            before = [one for one in self._visited[: self._at + 1] if one.case_id in left]
+            self._visited = [one for one in self._visited if one.case_id in left]
+            self._at = len(before) - 1
+            self._desk.loop.annotate.back.setEnabled(self._at > 0)
 
     def _on_predicted(self, event: SlicePrediction) -> None:
         mean = float(event.uncertainty_YX.mean())
