@@ -22,6 +22,26 @@ def test_what_does_not_go_with_a_running_task_is_refused_in_a_sentence():
         session.require_idle()
 
 
+@pytest.mark.parametrize(
+    ("activity", "way_out"),
+    [
+        pytest.param(Activity.TRAINING, "'Stop and keep'", id="training"),
+        pytest.param(Activity.STOPPING, "wait until it has saved", id="stopping"),
+        pytest.param(Activity.CHECKING, "wait for its end.", id="checking"),
+        pytest.param(Activity.PREDICTING, "'Cancel' under 'Review'", id="predicting"),
+        pytest.param(Activity.EXPORTING, "'Cancel' under 'Export'", id="exporting"),
+    ],
+)
+def test_the_way_out_is_that_of_the_task_that_runs(activity, way_out):
+    session = Session()
+    session.activity = activity
+    with pytest.raises(ProjectError) as error:
+        session.require_idle()
+    assert_is_one_sentence(error.value)
+    assert way_out in str(error.value)
+    assert ("Stop and keep" in str(error.value)) == (activity is Activity.TRAINING)
+
+
 def test_nothing_is_open_at_first():
     session = Session()
     with pytest.raises(ProjectError) as error:

@@ -146,7 +146,7 @@ def test_cancelled_export_writes_nothing(predicted, monkeypatch, tmp_path):
     monkeypatch.setattr(exporting, "_write", held_up)
     export_to(driver, out)
     driver.wait(lambda: seen == ["a"])
-    driver.click(box.cancel)
+    driver.click(box.progress.cancel)
     gate.set()
     finish(driver)
     assert seen == ["a"]

@@ -33,6 +33,14 @@ class Activity(StrEnum):
     EXPORTING = "exporting"
 
 
+WAYS_OUT = {
+    Activity.CHECKING: "wait for its end",
+    Activity.STOPPING: "wait until it has saved",
+    Activity.PREDICTING: "wait for its end or press 'Cancel' under 'Review' first",
+    Activity.EXPORTING: "wait for its end or press 'Cancel' under 'Export' first",
+}
+"""Where the way out is not to stop a training."""
+STOP_A_TRAINING = "wait for its end or stop it ('Stop and keep') first"
 EARLY_DICE = 0.5
 TRAINING_ACTIVITIES = frozenset(
     {Activity.PREPARING, Activity.TRAINING, Activity.PAUSED, Activity.STOPPING}
@@ -124,9 +132,10 @@ class Session:
             If a task runs.
         """
         if self.is_busy:
+            way_out = WAYS_OUT.get(self._activity, STOP_A_TRAINING)
             raise ProjectError(
                 f"Expected no running task{when and ' '}{when}, found the program "
-                f"{self._activity.value}; wait for its end or stop it ('Stop and keep') first."
+                f"{self._activity.value}; {way_out}."
             )
 
     @property

@@ -12,12 +12,12 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QLabel,
     QLineEdit,
-    QProgressBar,
     QPushButton,
     QWidget,
 )
 
 from napari_transmedseg.project.export_options import CLEANUP_WORDS, FORMAT_WORDS, ExportOptions
+from napari_transmedseg.widgets.task_progress import TaskProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,11 @@ class ExportBox(QWidget):
         self.options_label = QLabel()
         self.options_label.setWordWrap(True)
         self.export = _button("Export masks", "Write the masks, each exactly on its image")
-        self.progress = QProgressBar()
-        self.progress.setAccessibleName("Progress of the export")
-        self.progress.setToolTip("Cases written so far")
-        self.cancel = _button("Cancel", "Stop after this case; nothing is written then")
+        self.progress = TaskProgress(
+            "export",
+            tip="Cases written so far",
+            cancel_tip="Stop after this case; nothing is written then",
+        )
         self.result = QLabel()
         self.result.setWordWrap(True)
         self.open_folder = _button("Open folder", "Show the masks in the file manager")
@@ -76,13 +77,12 @@ class ExportBox(QWidget):
         layout.addWidget(self.options, 1, 1)
         layout.addWidget(self.options_label, 2, 0, 1, 2)
         layout.addWidget(self.export, 3, 0, 1, 2)
-        layout.addWidget(self.progress, 4, 0)
-        layout.addWidget(self.cancel, 4, 1)
+        layout.addWidget(self.progress, 4, 0, 1, 2)
         layout.addWidget(self.result, 5, 0, 1, 2)
         layout.addWidget(self.open_folder, 6, 0)
         layout.addWidget(self.open_summary, 6, 1)
         layout.setColumnStretch(0, 1)
-        self._show_parts(running=False, written=False)
+        self._show_parts(written=False)
         self._describe()
 
         # CONNECTIONS
@@ -91,7 +91,7 @@ class ExportBox(QWidget):
         self.browse.clicked.connect(self._on_browse)
         self.options.clicked.connect(self.optionsRequested)
         self.export.clicked.connect(self._on_export)
-        self.cancel.clicked.connect(self.cancelRequested)
+        self.progress.cancelRequested.connect(self.cancelRequested)
         self.open_folder.clicked.connect(self._on_open_folder)
         self.open_summary.clicked.connect(self._on_open_summary)
 
@@ -107,23 +107,21 @@ class ExportBox(QWidget):
         self._options = choice.options
         self._describe()
 
-    def set_progress(self, index: int, total: int, case_id: str = "") -> None:
-        """Show how many cases are done, and the last of them."""
-        self.progress.setRange(0, total)
-        self.progress.setValue(index)
-        self.progress.setFormat(f"{case_id} (%v of %m)" if case_id else "Starting …")
-        self._show_parts(running=True, written=False)
+    def begin(self) -> None:
+        """Show that an export is under way, and not what became of the one before."""
+        self.result.setText("")
+        self._show_parts(written=False)
+        self.progress.begin()
 
     def set_result(self, sentence: str, folder: Path | None) -> None:
         """Say how the export ended; with a folder, offer to open it."""
         self._written = folder or Path()
         self.result.setText(sentence)
-        self._show_parts(running=False, written=folder is not None)
+        self.progress.setVisible(False)
+        self._show_parts(written=folder is not None)
 
-    def _show_parts(self, *, running: bool, written: bool) -> None:
-        self.progress.setVisible(running)
-        self.cancel.setVisible(running)
-        self.result.setVisible(not running and bool(self.result.text()))
+    def _show_parts(self, *, written: bool) -> None:
+        self.result.setVisible(bool(self.result.text()))
         self.open_folder.setVisible(written)
         self.open_summary.setVisible(written)
 

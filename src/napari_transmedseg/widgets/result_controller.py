@@ -20,6 +20,7 @@ from napari_transmedseg.widgets.worker import TaskError
 
 if TYPE_CHECKING:
     from napari_transmedseg.project.export import CaseExported
+    from napari_transmedseg.project.training import CasePredicted
 
 
 class ResultController(QObject):
@@ -31,9 +32,11 @@ class ResultController(QObject):
         self._folder = Path()
         self._num_done = self._num_cases = self._num_files = 0
         self._is_failed = False
+        self._num_predicted = 0
         self.dialog = ExportDialog(desk.window)
         box = desk.loop.export
         desk.loop.review.predictRequested.connect(desk.slot(self._predict))
+        desk.loop.review.cancelRequested.connect(desk.tasks.stop)
         box.exportRequested.connect(desk.slot(self._export))
         box.optionsRequested.connect(desk.slot(self._on_options))
         box.cancelRequested.connect(desk.tasks.stop)
@@ -42,6 +45,7 @@ class ResultController(QObject):
         desk.session.project_changed.connect(self._on_project)
         desk.session.activity_changed.connect(self._on_activity)
         desk.tasks.exported.connect(self._on_case_exported)
+        desk.tasks.prediction_advanced.connect(self._on_prediction_advanced)
         desk.tasks.ended.connect(self._on_task_ended)
         desk.tasks.failed.connect(self._on_task_failed)
         self._on_activity(desk.session.activity)
@@ -58,7 +62,7 @@ class ResultController(QObject):
         self._num_done = self._num_cases = self._num_files = 0
         self._is_failed = False
         self._desk.tasks.export(self._folder, choice.options)
-        self._desk.loop.export.set_progress(0, 0)
+        self._desk.loop.export.begin()
 
     def _on_options(self) -> None:
         project = self._desk.session.project
@@ -74,11 +78,24 @@ class ResultController(QObject):
     def _on_case_exported(self, event: CaseExported) -> None:
         self._num_done, self._num_cases = event.index, event.total
         self._num_files += len(event.exported.files)
-        self._desk.loop.export.set_progress(event.index, event.total, event.exported.case_id)
+        progress = self._desk.loop.export.progress
+        progress.setValue(event.index, event.total, event.exported.case_id)
+
+    def _on_prediction_advanced(self, event: CasePredicted) -> None:
+        self._num_predicted = event.index
+        self._desk.loop.review.progress.setValue(event.index, event.total, event.case_id)
 
     def _on_task_ended(self, activity: Activity) -> None:
-        if activity is not Activity.EXPORTING:
-            return
+        if activity is Activity.EXPORTING:
+            self._show_export()
+        elif activity is Activity.PREDICTING and self._desk.tasks.was_stopped:
+            words = {0: "no case was", 1: "1 case was"}
+            done = words.get(self._num_predicted, f"{self._num_predicted} cases were")
+            self._desk.session.message_changed.emit(
+                f"The prediction was cancelled; {done} predicted before."
+            )
+
+    def _show_export(self) -> None:
         box = self._desk.loop.export
         if self._is_failed:
             box.set_result("Nothing was exported.", None)
@@ -103,6 +120,11 @@ class ResultController(QObject):
         loop, is_idle = self._desk.loop, activity is Activity.IDLE
         for widget in (loop.review.predict, loop.export.export, loop.new, loop.open):
             widget.setEnabled(is_idle)
+        if activity is Activity.PREDICTING:
+            self._num_predicted = 0
+            loop.review.progress.begin()
+        else:
+            loop.review.progress.setVisible(False)
 
     def _on_task_failed(self, failure: TaskError) -> None:
         self._is_failed = True

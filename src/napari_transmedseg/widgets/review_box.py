@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QMenu, QPushButton, QWidget
 
 from napari_transmedseg.widgets.correction_plot import CorrectionPlot
 from napari_transmedseg.widgets.queue_list import QueueList
+from napari_transmedseg.widgets.task_progress import TaskProgress
 
 PART_TIP = (
     "Accept only a part of what was predicted, and go on painting: the slice is in progress then"
@@ -24,6 +25,8 @@ class ReviewBox(QWidget):
     acceptClassRequested = Signal(int)
     rejectRequested = Signal()
     predictRequested = Signal()
+    cancelRequested = Signal()
+    """The prediction that runs shall end."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -46,6 +49,11 @@ class ReviewBox(QWidget):
         self.predict = _button(
             "Predict all cases", "Predict every slice of every case with the latest training"
         )
+        self.progress = TaskProgress(
+            "prediction",
+            tip="Cases predicted so far",
+            cancel_tip="End within a second or so; cases that are predicted by then stay so",
+        )
         self.volumes = QLabel()
         self.volumes.setWordWrap(True)
         self.volumes.setToolTip("Volumes of this case: of your labels, and of the prediction")
@@ -60,13 +68,15 @@ class ReviewBox(QWidget):
         layout.addWidget(self.reject, 1, 1)
         layout.addWidget(self.accept_part, 2, 0)
         layout.addWidget(self.predict, 2, 1)
-        for row, widget in enumerate((self.volumes, self.queue, self.corrections), start=3):
+        rows = (self.progress, self.volumes, self.queue, self.corrections)
+        for row, widget in enumerate(rows, start=3):
             layout.addWidget(widget, row, 0, 1, 2)
 
         # CONNECTIONS
         self.accept.clicked.connect(self.acceptRequested)
         self.reject.clicked.connect(self.rejectRequested)
         self.predict.clicked.connect(self.predictRequested)
+        self.progress.cancelRequested.connect(self.cancelRequested)
         self.set_classes({})
         self.set_volumes(())
         self.setValue(is_predicted=False, is_open=True)

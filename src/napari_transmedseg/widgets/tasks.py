@@ -16,7 +16,7 @@ from napari_transmedseg.project.export_options import ExportOptions
 from napari_transmedseg.project.history import TrainingHistory
 from napari_transmedseg.project.logs import start_application_log
 from napari_transmedseg.project.project import Project
-from napari_transmedseg.project.session import Activity, Session
+from napari_transmedseg.project.session import TRAINING_ACTIVITIES, Activity, Session
 from napari_transmedseg.widgets.worker import (
     TaskError,
     Worker,
@@ -42,6 +42,8 @@ class Tasks(QObject):
     ended = Signal(object)
     """The activity that ended."""
     case_predicted = Signal(str)
+    prediction_advanced = Signal(object)
+    """A `CasePredicted`."""
     exported = Signal(object)
     """A `CaseExported`."""
     checked = Signal(object)
@@ -54,6 +56,8 @@ class Tasks(QObject):
         self._worker: Worker | None = None
         self._watched: tuple[str, int] | None = None
         self._task = Activity.IDLE
+        self.was_stopped = False
+        """Whether the latest task was asked to end before its time."""
         self._found: list[Any] = []
 
     def check(self, config: TrainingConfig) -> None:
@@ -122,10 +126,12 @@ class Tasks(QObject):
             self._session.activity = Activity.TRAINING
 
     def stop(self) -> None:
-        """Ask the running task to save and end."""
+        """Ask the running task to end; a training saves what it learned."""
         if self._worker is not None:
             self._worker.stop()
-            self._session.activity = Activity.STOPPING
+            self.was_stopped = True
+            if self._task in TRAINING_ACTIVITIES:
+                self._session.activity = Activity.STOPPING
 
     def watch(self, case_id: str, slice_index: int) -> None:
         """Choose the slice whose pseudo-label is predicted while training."""
@@ -154,7 +160,7 @@ class Tasks(QObject):
         on_event: Callable[[Any], object],
     ) -> None:
         worker = Worker(events, control)
-        self._worker, self._task = worker, activity
+        self._worker, self._task, self.was_stopped = worker, activity, False
         self._on_event = on_event
         if self._watched is not None:
             worker.control.watch(*self._watched)
@@ -181,6 +187,7 @@ class Tasks(QObject):
             f"Predicted {event.case_id} ({event.index} of {event.total})."
         )
         self.case_predicted.emit(event.case_id)
+        self.prediction_advanced.emit(event)
 
     def _on_failed(self, failure: TaskError) -> None:
         if self._worker is not None:

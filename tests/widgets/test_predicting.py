@@ -1,0 +1,94 @@
+"""Predicting cases: how far it is can be seen, and it can be cancelled."""
+
+import threading
+from dataclasses import dataclass, field
+
+import pytest
+
+pytest.importorskip("napari")
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
+
+from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.project import training
+from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.session import Activity
+
+pytestmark = pytest.mark.gui
+
+
+@dataclass
+class Gate:
+    """Holds the prediction up where it reads the case that it is told of."""
+
+    case_id: str = ""
+    seen: list[str] = field(default_factory=list)
+    goes_on: threading.Event = field(default_factory=threading.Event)
+
+    def load_case(self, record, *paths):
+        self.seen.append(record.case_id)
+        assert record.case_id != self.case_id or self.goes_on.wait(60)
+        return _load_case(record, *paths)
+
+
+_load_case = training.load_case
+
+
+@pytest.fixture
+def trained(driver, tiny_project):
+    """The tiny project with a model that learned for two steps, and has predicted nothing."""
+    with Project.open(tiny_project) as project:
+        list(training.train(project, TrainingConfig(steps=2, device="cpu", threads=1)))
+    driver.widget.projects.open(tiny_project)
+    QApplication.processEvents()
+    return driver
+
+
+@pytest.fixture
+def gate(trained, monkeypatch):
+    gate = Gate()
+    monkeypatch.setattr(training, "load_case", gate.load_case)
+    yield gate
+    gate.goes_on.set()
+
+
+def finish(driver) -> None:
+    driver.wait(lambda: driver.widget.session.activity is Activity.IDLE, 120)
+
+
+def is_predicted(driver, case_id: str) -> bool:
+    return driver.widget.session.project.prediction_path("run-001", case_id).exists()
+
+
+def test_a_cancelled_prediction_keeps_the_cases_that_were_done(trained, gate):
+    driver, loop = trained, trained.widget.loop
+    progress, gate.case_id = loop.review.progress, "b"
+    assert not progress.isVisible()
+    driver.click(loop.review.predict)
+    assert progress.isVisible() and progress.cancel.isVisible()
+    driver.wait(lambda: progress.bar.text() == "a (1 of 2)", 120)
+    driver.screenshot("predicting")
+    driver.click(progress.cancel)
+    assert not progress.cancel.isEnabled()
+    assert "Cancelling" in progress.bar.text()
+    assert not loop.train.discard.isEnabled() and "saved" not in loop.train.status.text()
+    gate.goes_on.set()
+    finish(driver)
+    assert not progress.isVisible()
+    assert is_predicted(driver, "a") and not is_predicted(driver, "b")
+    assert loop.message.text() == "The prediction was cancelled; 1 case was predicted before."
+    assert loop.review.predict.isEnabled()
+
+
+def test_who_cancels_does_not_get_the_suggested_case_predicted_instead(trained, gate):
+    driver, progress, gate.case_id = trained, trained.widget.loop.review.progress, "a"
+    driver.click(driver.widget.loop.review.predict)
+    driver.wait(lambda: gate.seen == ["a"], 120)
+    driver.press(Qt.Key.Key_N)
+    assert not is_predicted(driver, driver.widget.session.case_id)
+    driver.click(progress.cancel)
+    gate.goes_on.set()
+    finish(driver)
+    assert gate.seen == ["a"]
+    assert "no case was" in driver.widget.loop.message.text()
