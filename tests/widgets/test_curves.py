@@ -116,6 +116,15 @@ def test_axis_and_values_say_on_which_slices_dice_was_measured(plot):
     assert "Dice (held-out) ring 0.25" in plot.values.text()
 
 
+def test_values_under_the_mouse_stay_while_the_training_goes_on(plot, history, qtbot):
+    qtbot.waitUntil(lambda: hover(plot, 10.2))
+    plot.setValue(history, {"ring": "#ff0000"})
+    assert "run-001 step 10:" in plot.values.text()
+    QApplication.sendEvent(plot.canvas, _leave())
+    plot.setValue(history, {"ring": "#ff0000"})
+    assert "run-002 step 40" in plot.values.text()
+
+
 def test_click_on_a_name_hides_its_curve_and_the_menu_brings_it_back(plot, history):
     legend = plot.losses.getPlotItem().legend
     label = next(label for _, label in legend.items if label.text == "supervised")

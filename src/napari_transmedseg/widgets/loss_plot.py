@@ -40,6 +40,7 @@ class LossPlot(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._history = TrainingHistory()
+        self._hovered: float | None = None
 
         # WIDGETS
         self.canvas = CurveCanvas()
@@ -82,7 +83,7 @@ class LossPlot(QWidget):
         self.menu.aboutToShow.connect(self._fill_menu)
         self.reset.clicked.connect(self.canvas.reset_view)
         self.export.clicked.connect(self._on_export)
-        self.canvas.hovered.connect(self._show_values)
+        self.canvas.hovered.connect(self._on_hovered)
         self.canvas.shownChanged.connect(self._show_values)
 
     def value(self) -> dict[str, tuple[list[float], list[float]]]:
@@ -128,10 +129,15 @@ class LossPlot(QWidget):
         self.tools.setVisible(not is_empty)
         self.values.setVisible(not is_empty)
 
-    def _show_values(self, step: float | None = None) -> None:
+    def _on_hovered(self, step: float | None) -> None:
+        self._hovered = step
+        self._show_values()
+
+    def _show_values(self) -> None:
+        """Say the values under the mouse, or the latest ones, whatever comes in meanwhile."""
         curves = [*self._history.losses.values(), *self._history.dice.values()]
         last = max((curve.steps[-1] for curve in curves if curve.steps), default=None)
-        at = last if step is None else max(0, round(step))
+        at = last if self._hovered is None else max(0, round(self._hovered))
         if last is None or at is None:
             self.values.setText("")
             return
