@@ -13,6 +13,7 @@ from numpy.testing import assert_array_equal
 from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.engine.events import TrainingFinished, TrainingStarted
+from napari_transmedseg.engine.machine import cpu_threads
 from napari_transmedseg.errors import ConfigError, PlanError, ProjectError
 from napari_transmedseg.imaging.io import read_labels
 from napari_transmedseg.imaging.volume import LabelMap
@@ -139,6 +140,20 @@ def test_some_cases_can_be_predicted_and_prediction_stops_between_cases(
     assert uncertainty(project, "a", "run-001") is None
 
 
+@pytest.mark.parametrize(("asked", "used"), [(0, 1), (2, 2)])
+def test_prediction_takes_the_threads_it_is_given_or_those_of_the_run(
+    project: Project, asked: int, used: int
+) -> None:
+    import torch
+
+    list(train(project, CONFIG))
+    with cpu_threads(3):
+        (done,) = predict(project, "run-001", case_ids=["a"], device="cpu", threads=asked)
+        assert torch.get_num_threads() == used
+
+    assert done.path.exists()
+
+
 class StoppedWhenAsked(TrainingControl):
     """Stopped by somebody at the moment when it is asked for the n-th time."""
 
@@ -206,11 +221,13 @@ def test_a_resumed_run_keeps_its_settings(trained: Project) -> None:
         train(trained, TrainingConfig(method="supervised"), resume="run-001")
 
 
-def test_a_resumed_run_takes_a_new_budget(trained: Project) -> None:
-    train(trained, TrainingConfig(minutes=3.0, threads=2), resume="run-001")
+def test_a_resumed_run_takes_a_new_budget_and_what_is_of_the_machine(trained: Project) -> None:
+    given = TrainingConfig(minutes=3.0, threads=2, overlay_interval_s=2.5)
+    train(trained, given, resume="run-001")
 
     config = trained.run("run-001").config
     assert (config.minutes, config.steps, config.threads) == (3.0, None, 2)
+    assert config.overlay_interval_s == 2.5
     assert (config.method, config.device) == ("bcp", "cpu")
 
 

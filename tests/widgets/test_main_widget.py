@@ -245,7 +245,9 @@ def test_training_again_goes_on_from_the_last_run_with_its_curves(open_driver, s
     driver.wait(lambda: len(box.plot.value()["total"][0]) > first)
 
 
-def test_run_that_was_cut_off_is_finished_by_resume(open_driver, scripted, tiny_project, tmp_path):
+def test_run_that_was_cut_off_is_finished_by_resume_as_this_machine_shall_work(
+    open_driver, scripted, tiny_project, preferences
+):
     driver, widget = open_driver, open_driver.widget
     driver.click(widget.loop.train.start)
     driver.wait(lambda: widget.session.activity is Activity.TRAINING)
@@ -259,6 +261,8 @@ def test_run_that_was_cut_off_is_finished_by_resume(open_driver, scripted, tiny_
     QApplication.processEvents()
     assert "cut off" in widget.loop.train.course.text()
     assert widget.loop.train.plot is not None and widget.session.history.latest is not None
+    preferences.device, preferences.threads, preferences.overlay_interval_s = "cpu", 1, 2.5
     driver.click(widget.loop.train.resume)
     driver.wait(lambda: widget.session.activity is Activity.TRAINING)
+    assert scripted[-1] == TrainingConfig(device="cpu", threads=1, overlay_interval_s=2.5)
     assert [run.run_id for run in widget.session.project.runs] == ["run-001"]

@@ -14,6 +14,7 @@ from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.project import training
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.session import Activity
+from napari_transmedseg.widgets.tasks import gui_threads
 
 pytestmark = pytest.mark.gui
 
@@ -92,3 +93,21 @@ def test_who_cancels_does_not_get_the_suggested_case_predicted_instead(trained, 
     finish(driver)
     assert gate.seen == ["a"]
     assert "no case was" in driver.widget.loop.message.text()
+
+
+def test_cases_are_predicted_where_preferences_or_the_form_say(trained, preferences, monkeypatch):
+    driver, loop, predict, asked = trained, trained.widget.loop, training.predict, []
+
+    def noted(*values, device, threads, **options):
+        asked.append((device, threads))
+        return predict(*values, device="cpu", threads=1, **options)
+
+    monkeypatch.setattr(training, "predict", noted)
+    preferences.device, preferences.threads = "cpu", 2
+    driver.click(loop.review.predict)
+    finish(driver)
+    loop.train.advanced.form.editors["device"].value = "cuda"
+    preferences.threads = 0
+    driver.click(loop.review.predict)
+    finish(driver)
+    assert asked == [("cpu", 2), ("cuda", gui_threads())]

@@ -69,7 +69,7 @@ class SlowModel:
     asked: list[str] = field(default_factory=list)
     fails: bool = False
 
-    def predict(self, project, *, case_ids, control):
+    def predict(self, project, *, case_ids, control, device, threads):
         self.asked += case_ids
         run = project.trained_runs[-1]
         for number, name in enumerate(case_ids, start=1):

@@ -22,7 +22,7 @@ from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.run import Run
 from napari_transmedseg.project.slice_scores import read_scores, scores_of, write_scores
 
-_CHANGEABLE = ("minutes", "steps", "device", "threads")
+_CHANGEABLE = ("minutes", "steps", "device", "threads", "overlay_interval_s")
 """Settings that a resumed run may take anew."""
 
 
@@ -62,8 +62,8 @@ def train(
     control
         For stopping, pausing, and choosing the slice to predict meanwhile.
     resume
-        Run that goes on in its own folder, with its own settings; budget, device and threads
-        may be given anew.
+        Run that goes on in its own folder, with its own settings; budget, device, threads and
+        the interval of looks at the slice on screen may be given anew.
     warm_start
         Run whose model a new run starts from.
 
@@ -107,6 +107,7 @@ def predict(
     case_ids: Sequence[str] | None = None,
     control: TrainingControl | None = None,
     device: Device = "auto",
+    threads: int = 0,
     flips: bool = False,
 ) -> Iterator[CasePredicted]:
     """Predict cases with a trained run, into `predictions/<run>/`; annotation is not touched.
@@ -126,6 +127,8 @@ def predict(
         Its stop request is honoured within a second or so; the case that is worked on is let go.
     device
         Where to predict; it need not be where the run was trained.
+    threads
+        CPU threads; 0: as many as the run was trained with.
     flips
         Average over each image and its mirror images; three to four times as slow.
 
@@ -140,7 +143,8 @@ def predict(
     chosen = [case.case_id for case in project.cases] if case_ids is None else list(case_ids)
     for case_id in chosen:
         project.case(case_id)
-    return _predict(project, run, checkpoint, chosen, control, device, flips)
+    used = threads or run.config.threads
+    return _predict(project, run, checkpoint, chosen, control, device, used, flips)
 
 
 def uncertainty(project: Project, case_id: str, run_id: str) -> list[float] | None:
@@ -212,11 +216,11 @@ def _predict(
     case_ids: Sequence[str],
     control: TrainingControl | None,
     device: Device,
+    threads: int,
     flips: bool,
 ) -> Iterator[CasePredicted]:
     from napari_transmedseg.engine.inference import load_predictor
 
-    threads = run.config.threads
     predictor = load_predictor(checkpoint, device, threads, flips=flips, control=control)
     student = load_predictor(checkpoint, device, threads, weights="student", control=control)
     for index, case_id in enumerate(case_ids, start=1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject
@@ -37,6 +37,11 @@ class Desk(QObject):
         self.tasks = Tasks(self.session, parent=self)
         self.start_page = StartPage()
         self.loop = LoopPage()
+
+    def predict(self, case_ids: Sequence[str] | None = None) -> None:
+        """Predict cases, all of them with None, on the device that the training form shows."""
+        self.annotator.save()
+        self.tasks.predict(case_ids, device=self.loop.train.device)
 
     def slot(self, action: Callable[..., None]) -> Callable[..., None]:
         """Wrap an action so that what goes wrong is shown in a dialog."""

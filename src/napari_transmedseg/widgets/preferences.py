@@ -19,7 +19,7 @@ class Preferences:
 
     device: Device = "auto"
     threads: int = 0
-    """CPU threads for training; 0: all cores but one."""
+    """CPU threads for training and predicting; 0: all cores but one."""
     overlay_interval_s: float = 0.8
     autosave_interval_s: float = 5.0
 

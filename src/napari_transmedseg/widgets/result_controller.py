@@ -35,7 +35,7 @@ class ResultController(QObject):
         self._num_predicted = 0
         self.dialog = ExportDialog(desk.window)
         box = desk.loop.export
-        desk.loop.review.predictRequested.connect(desk.slot(self._predict))
+        desk.loop.review.predictRequested.connect(desk.slot(desk.predict))
         desk.loop.review.cancelRequested.connect(desk.tasks.stop)
         box.exportRequested.connect(desk.slot(self._export))
         box.optionsRequested.connect(desk.slot(self._on_options))
@@ -49,10 +49,6 @@ class ResultController(QObject):
         desk.tasks.ended.connect(self._on_task_ended)
         desk.tasks.failed.connect(self._on_task_failed)
         self._on_activity(desk.session.activity)
-
-    def _predict(self) -> None:
-        self._desk.annotator.save()
-        self._desk.tasks.predict()
 
     def _export(self, choice: ExportChoice) -> None:
         if not choice.folder:

@@ -108,8 +108,7 @@ class SuggestionController(QObject):
         run_id, session = self._run_to_ask(case_id), self._desk.session
         if run_id and not session.is_busy and (run_id, case_id) not in self._asked:
             self._asked.add((run_id, case_id))
-            self._desk.annotator.save()
-            self._desk.tasks.predict([case_id])
+            self._desk.predict([case_id])
 
     def _run_to_ask(self, case_id: str) -> str:
         """Latest run whose model may be used, where it has not predicted a case; else nothing."""

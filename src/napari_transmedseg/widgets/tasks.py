@@ -10,7 +10,7 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_transmedseg.engine.config import TrainingConfig, validate_config
+from napari_transmedseg.engine.config import Device, TrainingConfig, validate_config
 from napari_transmedseg.engine.control import TrainingControl
 from napari_transmedseg.project.export_options import ExportOptions
 from napari_transmedseg.project.history import TrainingHistory
@@ -56,6 +56,8 @@ class Tasks(QObject):
         self._worker: Worker | None = None
         self._watched: tuple[str, int] | None = None
         self._task = Activity.IDLE
+        self.threads = 0
+        """CPU threads to predict with; 0: all cores but one."""
         self.was_stopped = False
         """Whether the latest task was asked to end before its time."""
         self._found: list[Any] = []
@@ -95,14 +97,17 @@ class Tasks(QObject):
         self._session.begin_run(history)
         self._start(Activity.PREPARING, events, control, self._on_trained)
 
-    def predict(self, case_ids: Sequence[str] | None = None) -> None:
+    def predict(self, case_ids: Sequence[str] | None = None, *, device: Device = "auto") -> None:
         """Predict cases with the latest run; None: all of them."""
         project = self._open_project()
 
         from napari_transmedseg.project.training import predict
 
         control = TrainingControl()
-        events = predict(project, case_ids=case_ids, control=control)
+        threads = self.threads or gui_threads()
+        events = predict(
+            project, case_ids=case_ids, control=control, device=device, threads=threads
+        )
         self._start(Activity.PREDICTING, events, control, self._on_case_predicted)
 
     def export(self, folder: Path, options: ExportOptions) -> None:

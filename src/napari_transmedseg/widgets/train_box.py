@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.engine.config import Device, TrainingConfig
 from napari_transmedseg.project.continuing import Continuation
 from napari_transmedseg.project.history import TrainingHistory
 from napari_transmedseg.project.preflight import Preflight
@@ -122,6 +122,11 @@ class TrainBox(QWidget):
         """Show the settings of a project; its device only where it chose one."""
         self.budget.setValue(budget_of(config))
         self.advanced.show_config(config)
+
+    @property
+    def device(self) -> Device:
+        """Where to work; as the Preferences say, unless the form was set to another."""
+        return self.value().device
 
     @property
     def warm_start(self) -> str:

@@ -139,7 +139,9 @@ class TrainingController(QObject):
             self._desk.tasks.resume()
         else:
             self._desk.annotator.save()
-            self._desk.tasks.train(TrainingConfig(), resume=self._desk.loop.train.interrupted)
+            train = self._desk.loop.train
+            config = self._on_this_machine(TrainingConfig(device=train.device))
+            self._desk.tasks.train(config, resume=train.interrupted)
             self._desk.loop.show_part("Train")
 
     def _save_curves(self, path: Path) -> None:
@@ -149,6 +151,7 @@ class TrainingController(QObject):
     def _on_preferences(self, wanted: Preferences) -> None:
         self._desk.annotator.set_autosave_interval(wanted.autosave_interval_s)
         self._desk.loop.train.advanced.set_device(wanted.device)
+        self._desk.tasks.threads = wanted.threads
 
     def _on_project(self) -> None:
         self._asked.clear()
