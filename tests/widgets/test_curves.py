@@ -12,7 +12,7 @@ pytest.importorskip("qtpy.QtWidgets", exc_type=ImportError)
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QImage, QWheelEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QWidget
 from scripted_training import scripted_training
 
 from napari_transmedseg.engine.control import TrainingControl
@@ -93,6 +93,56 @@ def test_wheel_zooms_and_reset_shows_all_again(plot, qtbot):
     assert zoomed[1] - zoomed[0] < 0.8 * (whole[1] - whole[0])
     QTest.mouseClick(plot.reset, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: box.viewRange()[0] == pytest.approx(whole))
+
+
+@pytest.mark.parametrize("name", ["losses", "dice"])
+def test_keys_zoom_and_move_the_plot_that_tab_leads_to(plot, qtbot, name):
+    panel = getattr(plot.canvas, name)
+    box, first = panel.getPlotItem().vb, plot.losses.getPlotItem().vb
+    tab_to(plot, panel, qtbot)
+    ((left, right), (low, high)) = box.viewRange()
+    QTest.keyClick(panel, Qt.Key.Key_Plus)
+    width, height = 0.8 * (right - left), 0.8 * (high - low)
+    middle = ((left + right) / 2, (low + high) / 2)
+    assert_shows(box, middle, width, height)
+    QTest.keyClick(panel, Qt.Key.Key_Right)
+    QTest.keyClick(panel, Qt.Key.Key_Up)
+    assert_shows(box, (middle[0] + 0.1 * width, middle[1] + 0.1 * height), width, height)
+    assert first.viewRange()[0] == pytest.approx(box.viewRange()[0])
+    QTest.keyClick(panel, Qt.Key.Key_Left)
+    QTest.keyClick(panel, Qt.Key.Key_Down)
+    QTest.keyClick(panel, Qt.Key.Key_Minus)
+    assert_shows(box, middle, right - left, high - low)
+    assert first.viewRange()[0] == pytest.approx(box.viewRange()[0])
+
+
+def test_plots_say_their_keys_and_show_their_focus(plot, qtbot):
+    border = plot.losses.getPlotItem().vb.borderRect
+    assert border.pen().style() == Qt.PenStyle.NoPen
+    tab_to(plot, plot.losses, qtbot)
+    assert border.pen().style() == Qt.PenStyle.SolidLine
+    tab_to(plot, plot.dice, qtbot)
+    assert border.pen().style() == Qt.PenStyle.NoPen
+    for words in (plot.losses.accessibleDescription(), plot.canvas.toolTip()):
+        assert "+ and − zoom and the arrow keys move" in words
+
+
+def tab_to(plot: LossPlot, panel: QWidget, qtbot) -> None:
+    """Press Tab until a panel has the focus."""
+    plot.activateWindow()
+    qtbot.waitUntil(plot.isActiveWindow)
+    if QApplication.focusWidget() is None:
+        plot.log.setFocus()
+    for _ in range(10):
+        if not panel.hasFocus():
+            QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
+    assert panel.hasFocus()
+
+
+def assert_shows(box, center: tuple[float, float], width: float, height: float) -> None:
+    ((left, right), (low, high)) = box.viewRange()
+    assert ((left + right) / 2, (low + high) / 2) == pytest.approx(center)
+    assert (right - left, high - low) == pytest.approx((width, height))
 
 
 def test_mouse_tells_the_values_under_it_and_the_run(plot, history, qtbot):

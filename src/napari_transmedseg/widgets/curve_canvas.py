@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_transmedseg.project.history import Curve, RunMark
 from napari_transmedseg.project.history_table import value_at
+from napari_transmedseg.widgets.plot_keys import KEY_TIP, PlotKeys
 
 Panel = Literal["loss", "Dice"]
 
@@ -58,8 +59,10 @@ class CurveCanvas(QWidget):
         self.dice.setAccessibleName("Dice over steps")
         self.setToolTip(
             "Losses and Dice over training steps; drag to move, Ctrl and the wheel to zoom, "
-            "right drag to stretch, click a name to hide or show its curve"
+            f"right drag to stretch, click a name to hide or show its curve; {KEY_TIP}"
         )
+        for plot in (self.losses, self.dice):
+            PlotKeys(plot)
         self._crosshairs = [_crosshair(plot) for plot in (self.losses, self.dice)]
         self.hint = QLabel(NOTHING_YET)
         self.hint.setWordWrap(True)
