@@ -131,8 +131,7 @@ class AnnotatedCohort(TrainedCohort):
         ProjectTakenError
             If another program took the project over; the slices go into a snapshot of their own.
         """
-        if self.read_only and not isinstance(self._obstacle, ProjectTakenError):
-            self._require_writable()
+        self.require_keeping()
         for index, labels_YX in slices.items():
             self._require_classes(labels_YX, f"slice {index + 1} of {case_id}")
         before, self._ledgers[case_id] = self.ledger(case_id), ledger
@@ -143,6 +142,17 @@ class AnnotatedCohort(TrainedCohort):
             self.ledger_changed.emit(case_id)
         if self._obstacle is not None:
             raise self._obstacle
+
+    def require_keeping(self) -> None:
+        """Refuse work on slices that would not be kept; after a take-over it is, as a rescue.
+
+        Raises
+        ------
+        ProjectError
+            If the project is read-only or closed.
+        """
+        if self.read_only and not isinstance(self._obstacle, ProjectTakenError):
+            self._require_writable()
 
     @property
     def is_saving(self) -> bool:

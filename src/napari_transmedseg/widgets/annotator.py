@@ -192,6 +192,7 @@ class Annotator(QObject):
 
     def apply(self, slices: Mapping[int, np.ndarray], state: SliceState) -> None:
         """Give slices new labels (Y, X) and a state: one undo step, which takes both back."""
+        self._session.require_project().require_keeping()  # before anything shows on screen
         self.layers.find_edits(slices)
         self._edits.add(
             {
@@ -209,6 +210,7 @@ class Annotator(QObject):
 
     def set_states(self, indices: Iterable[int], state: SliceState, *, who: str = "") -> None:
         """Set the state of slices of the case on screen, by a person unless said otherwise."""
+        self._session.require_project().require_keeping()
         indices = list(indices)
         for index in indices:
             self._edits.restate(index, self.slice_labels(index), state)

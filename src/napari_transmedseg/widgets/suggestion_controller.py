@@ -46,7 +46,7 @@ class SuggestionController(QObject):
         desk.tasks.ended.connect(self._on_task_ended)
         desk.annotator.sliceChanged.connect(self._show_reason)
         desk.session.activity_changed.connect(self._on_activity)
-        jumper.arrived.connect(self._on_arrived)
+        jumper.arrived.connect(desk.slot(self._on_arrived))
 
     def keys(self) -> dict[str, Callable[[], None]]:
         """Keys over the canvas and what they do."""
@@ -96,8 +96,8 @@ class SuggestionController(QObject):
     def _on_arrived(self, case_id: str, index: int) -> None:
         if self._current() != (case_id, index):
             return
-        annotator = self._desk.annotator
-        if annotator.ledger.states[index] is SliceState.UNSEEN:
+        annotator, project = self._desk.annotator, self._desk.session.require_project()
+        if annotator.ledger.states[index] is SliceState.UNSEEN and not project.read_only:
             annotator.set_states([index], SliceState.SUGGESTED, who=PROGRAM)
             annotator.save()
         self._desk.slot(self._predict_if_new)(case_id)
