@@ -147,6 +147,12 @@ class CaseLayers:
         return int(self._labels.data.shape[self._axis]) if self.is_open else 0
 
     @property
+    def plane(self) -> int | None:
+        """Display axis that the plane on screen cuts; None in three dimensions."""
+        dims = self._viewer.dims
+        return dims.order[-3] - dims.ndim + 3 if dims.ndisplay == 2 else None
+
+    @property
     def slice_index(self) -> int:
         """Index of the slice on screen along the project's slice axis."""
         return self._position(self._axis)

@@ -8,19 +8,18 @@ pytest.importorskip("napari")
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
+from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
 
 pytestmark = pytest.mark.gui
 
+CONTROL = Qt.KeyboardModifier.ControlModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier
-COMMANDS = (
-    pytest.param(Qt.Key.Key_D, Qt.KeyboardModifier.NoModifier, id="done"),
-    pytest.param(Qt.Key.Key_W, Qt.KeyboardModifier.NoModifier, id="empty"),
-    pytest.param(Qt.Key.Key_U, Qt.KeyboardModifier.NoModifier, id="un-annotate"),
-    pytest.param(Qt.Key.Key_A, Qt.KeyboardModifier.NoModifier, id="accept"),
-    pytest.param(Qt.Key.Key_Q, Qt.KeyboardModifier.NoModifier, id="reject"),
-    pytest.param(Qt.Key.Key_F, SHIFT, id="fill"),
+NO_MODIFIER = Qt.KeyboardModifier.NoModifier
+COMMANDS = (  # done, empty, un-annotate, accept, reject, fill
+    *((getattr(Qt.Key, f"Key_{letter}"), NO_MODIFIER) for letter in "DWUAQ"),
+    (Qt.Key.Key_F, SHIFT),
 )
 
 
@@ -53,13 +52,38 @@ def shown_error(driver) -> str:
     return text
 
 
-@pytest.mark.parametrize(("key", "modifier"), COMMANDS)
-def test_a_read_only_project_looks_after_a_command_as_before(read_only_driver, key, modifier):
+def test_a_read_only_project_looks_after_every_command_as_before(read_only_driver):
     predict(read_only_driver, 1)
     before = state_of_screen(read_only_driver)
-    read_only_driver.press(key, modifier)
-    assert "opened read-only" in shown_error(read_only_driver)
-    assert state_of_screen(read_only_driver) == before
+    for key, modifier in COMMANDS:
+        read_only_driver.press(key, modifier)
+        assert "opened read-only" in shown_error(read_only_driver)
+        assert state_of_screen(read_only_driver) == before
+
+
+def test_commands_in_another_plane_are_refused_and_say_the_way_back(open_driver):
+    driver = open_driver
+    predict(driver, 1)
+    before = state_of_screen(driver)
+    driver.press(Qt.Key.Key_2, CONTROL)
+    for key, modifier in COMMANDS:
+        driver.press(key, modifier)
+        text = shown_error(driver)
+        assert "Expected the axial plane" in text and "found the coronal plane" in text
+        assert "press Ctrl+1" in text
+        assert state_of_screen(driver) == before
+    driver.press(Qt.Key.Key_1, CONTROL)
+    driver.press(Qt.Key.Key_W)
+    assert driver.dialogs(ErrorDialog) == []
+    assert driver.widget.annotator.ledger.states[1] is SliceState.EMPTY
+
+
+def test_nothing_is_said_of_a_slice_in_three_dimensions(open_driver):
+    before = state_of_screen(open_driver)
+    open_driver.viewer.dims.ndisplay = 3
+    open_driver.click(open_driver.widget.loop.annotate.empty)
+    assert "found three dimensions; press Ctrl+1" in shown_error(open_driver)
+    assert state_of_screen(open_driver) == before
 
 
 def test_suggestions_lead_through_a_read_only_project(read_only_driver):

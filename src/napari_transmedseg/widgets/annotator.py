@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_transmedseg.engine.events import SlicePrediction
 from napari_transmedseg.errors import ProjectError, ProjectTakenError, TransMedSegError
+from napari_transmedseg.imaging.orientation import plane_name
 from napari_transmedseg.layer_data import slice_view
 from napari_transmedseg.layers import CaseLayers
 from napari_transmedseg.project.annotating import (
@@ -23,6 +24,7 @@ from napari_transmedseg.project.ledger import Ledger, SliceState
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.session import Activity, Session
 from napari_transmedseg.project.when import now
+from napari_transmedseg.widgets.display_box import PLANE_KEYS
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -145,8 +147,7 @@ class Annotator(QObject):
 
     def mark_done(self) -> None:
         """Make the slice on screen annotated: all of it is known."""
-        self.require_case()
-        index = self.layers.slice_index
+        index = self.require_slice()
         self.mark_slices_done([index])
         self.sliceDone.emit(index)
 
@@ -160,16 +161,14 @@ class Annotator(QObject):
 
     def mark_empty(self) -> None:
         """Say that the slice on screen holds none of the classes; one undo step."""
-        self.require_case()
-        index = self.layers.slice_index
+        index = self.require_slice()
         nothing = np.zeros_like(self.slice_labels(index))
         self.apply({index: nothing}, SliceState.EMPTY)
         self.sliceDone.emit(index)
 
     def unannotate(self) -> None:
         """Take the word back that was said of the slice; painted voxels stay."""
-        self.require_case()
-        index = self.layers.slice_index
+        index = self.require_slice()
         self.layers.find_edits([index])
         painted = bool(self.slice_labels(index).any())
         self.set_states([index], SliceState.IN_PROGRESS if painted else SliceState.UNSEEN)
@@ -183,8 +182,7 @@ class Annotator(QObject):
         ProjectError
             When nothing was predicted, or the slice is known as a whole already.
         """
-        self.require_case()
-        index = self.layers.slice_index
+        index = self.require_slice()
         predicted = self.require_prediction(index)
         labels = accepted_labels(self.slice_labels(index), predicted, self._ledger.states[index])
         self.apply({index: labels}, SliceState.ACCEPTED)
@@ -230,6 +228,25 @@ class Annotator(QObject):
         """
         if not self._case_id or not self.layers.is_open:
             raise ProjectError("Expected a case on screen, found none; click one in the table.")
+
+    def require_slice(self) -> int:
+        """Index of the slice on screen, for commands that say something of it as a whole.
+
+        Raises
+        ------
+        ProjectError
+            When no case is on screen, or another plane of it, which cuts through many slices.
+        """
+        self.require_case()
+        axis, shown = self._session.require_project().slice_axis, self.layers.plane
+        if shown != axis:
+            wanted, key = plane_name(axis), PLANE_KEYS[axis].replace("-", "+")
+            found = "three dimensions" if shown is None else f"the {plane_name(shown)} plane"
+            raise ProjectError(
+                f"Expected the {wanted} plane on screen, in which this project's slices are "
+                f"counted, found {found}; press {key} to see the {wanted} slice."
+            )
+        return self.layers.slice_index
 
     def require_prediction(self, index: int) -> np.ndarray:
         """Pseudo-label (Y, X) of a slice.

@@ -28,9 +28,8 @@ class SliceCommands(QObject):
     def copy_from(self, neighbour: int) -> None:
         """Copy the labels of another slice under what is painted; in progress then."""
         annotator = self._annotator
-        annotator.require_case()
+        index = annotator.require_slice()
         annotator.layers.find_edits()
-        index = annotator.layers.slice_index
         labels = labels_from_neighbour(
             annotator.slice_labels(index), annotator.slice_labels(neighbour),
             annotator.ledger.states[index], neighbour,
@@ -40,9 +39,9 @@ class SliceCommands(QObject):
     def fill_between(self) -> None:
         """Fill the open slices around the one on screen by the shapes on both sides."""
         annotator = self._annotator
-        annotator.require_case()
+        index = annotator.require_slice()
         annotator.layers.find_edits()
-        gap = gap_around(annotator.ledger, annotator.layers.slice_index)
+        gap = gap_around(annotator.ledger, index)
         slices = filled_labels(annotator.slice_labels, gap, self._spacing_YX())
         annotator.apply(slices, SliceState.FILLED)
         count = "1 slice" if len(slices) == 1 else f"{len(slices)} slices"
@@ -54,8 +53,7 @@ class SliceCommands(QObject):
     def accept_class(self, value: int) -> None:
         """Accept one class of the prediction; the slice is in progress then."""
         project, annotator = self._session.project, self._annotator
-        annotator.require_case()
-        index = annotator.layers.slice_index
+        index = annotator.require_slice()
         predicted = annotator.require_prediction(index)
         name = "" if project is None else project.class_names.get(value, "")
         labels = labels_with_class(
@@ -66,7 +64,7 @@ class SliceCommands(QObject):
     def accept_object(self) -> None:
         """Accept the predicted object under the mouse; the slice is in progress then."""
         annotator = self._annotator
-        annotator.require_case()
+        annotator.require_slice()
         index, point = annotator.layers.place_under_mouse
         predicted = annotator.require_prediction(index)
         labels = labels_with_object(
@@ -77,8 +75,7 @@ class SliceCommands(QObject):
     def reject(self) -> None:
         """Say that the prediction of the slice on screen is wrong; the slice stays unknown."""
         annotator = self._annotator
-        annotator.require_case()
-        index = annotator.layers.slice_index
+        index = annotator.require_slice()
         annotator.require_prediction(index)
         require_rejectable(annotator.slice_labels(index), annotator.ledger.states[index])
         annotator.set_states([index], SliceState.REJECTED)
