@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_transmedseg.engine.config import TrainingConfig
-from napari_transmedseg.engine.one_piece import one_piece_classes
+from napari_transmedseg.engine.one_piece import one_piece_classes, with_names_of_now
 from napari_transmedseg.errors import ConfigError
 from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.imaging.volume import LabelMap
@@ -76,3 +76,20 @@ def test_setting_overrules_the_annotation(setting, settings, values):
 def test_class_that_there_is_none_of_is_refused():
     with pytest.raises(ConfigError, match=r"auto, all, none, or classes of liver.*'spleen'"):
         decide(_annotation(), "liver, spleen")
+
+
+@pytest.mark.parametrize(
+    ("asked", "now", "expected"),
+    [
+        pytest.param("kidneys", ["liver", "both kidneys"], "both kidneys", id="renamed"),
+        pytest.param("Liver, 2", ["liver", "both"], "liver, both", id="by value"),
+        pytest.param("kidneys", ["liver", "left, right"], "2", id="name that would be misread"),
+        pytest.param("liver, kidneys", [None, "kidneys"], "kidneys", id="removed"),
+        pytest.param("2", [None, "all"], "1", id="moved down"),
+        pytest.param("liver", [None, "kidneys"], "none", id="the only one removed"),
+        pytest.param("auto", ["a", "b"], "auto", id="auto"),
+        pytest.param("spleen", ["a", "b"], "spleen", id="misspelled"),
+    ],
+)
+def test_setting_follows_the_names_of_classes(asked, now, expected):
+    assert with_names_of_now(asked, NAMES, now) == expected

@@ -290,3 +290,18 @@ def test_damaged_labels_of_a_case_that_was_taken_out_stop_no_removal(painted: Pr
     painted.remove_class(2)
     assert file.read_bytes() == b"damaged"
     assert painted.annotation("a").array.max() == 2
+
+
+def test_settings_follow_a_class_that_is_renamed_and_drop_one_that_is_removed(
+    painted: Project,
+) -> None:
+    first = painted.class_names[1]
+    painted.set_config(TrainingConfig(largest_component=f"{first}, 2"))
+    painted.rename_class(2, "left, right")
+    assert painted.config.largest_component == f"{first}, 2"
+    painted.rename_class(2, "other")
+    painted.remove_class(1)
+    assert painted.config.largest_component == "other"
+    painted.close()
+    with Project.open(painted.folder) as again:
+        assert again.config.largest_component == "other"

@@ -50,3 +50,20 @@ def test_renamed_class_stays_chosen(editor):
     editor.set_classes(["liver", "both kidneys", "left, right"])
     assert editor.value == "both kidneys"
     assert [box.isChecked() for box in editor.switches] == [False, True, False]
+
+
+def test_removed_class_is_chosen_no_more(editor):
+    editor.value = "liver, kidneys"
+    editor.set_classes(["kidneys", "left, right"])
+    assert editor.value == "kidneys"
+    editor.set_classes(["kidneys", "left, right", "spleen"])
+    assert editor.value == "kidneys"
+
+
+def test_classes_of_another_project_leave_its_value_alone(editor):
+    editor.value = "kidneys"
+    editor.set_classes(())
+    editor.value = "liver, tumor"
+    editor.set_classes(["tumor", "lung", "liver"])
+    assert editor.value == "liver, tumor"
+    assert [box.isChecked() for box in editor.switches] == [True, False, True]

@@ -234,6 +234,20 @@ def test_settings_of_a_training_come_back_with_the_project(open_driver, scripted
     assert box.value() == TrainingConfig(method="bcp", steps=77)
 
 
+def test_classes_in_one_piece_stay_those_of_their_project(driver, tiny_project, tmp_path):
+    other = tmp_path / "other"
+    with Project.create(other, images=[tmp_path / "images"], classes=["tumor", "lung"]) as project:
+        project.set_config(TrainingConfig(largest_component="lung"))
+    with Project.open(tiny_project) as project:
+        project.set_config(TrainingConfig(largest_component="ring"))
+    for folder, chosen in ((tiny_project, "ring"), (other, "lung"), (tiny_project, "ring")):
+        driver.widget.projects.open(folder)
+        assert driver.widget.loop.train.value().largest_component == chosen
+    driver.widget.projects.rename_class(1, "wall")
+    assert driver.widget.loop.train.value().largest_component == "wall"
+    assert driver.widget.session.project.config.largest_component == "wall"
+
+
 def test_without_settings_of_plugins_the_defaults_hold(monkeypatch):
     import napari.settings
 

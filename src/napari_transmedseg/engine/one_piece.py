@@ -58,6 +58,36 @@ def one_piece_classes(
     return tuple(value for value in every if value not in loose), notes
 
 
+def class_word(name: str, value: int) -> str:
+    """What the setting calls a class: its name, or its value where a name would be misread."""
+    plain = name.strip()
+    is_taken = plain.isdigit() or plain.casefold() in ("auto", "all", "none")
+    return str(value) if is_taken or "," in plain else plain
+
+
+def with_names_of_now(asked: str, before: Sequence[str], now: Sequence[str | None]) -> str:
+    """Setting `largest_component` after classes were renamed or removed.
+
+    Parameters
+    ----------
+    asked
+        The setting; where it names none of the classes it is left alone.
+    before
+        Names of the classes by their values.
+    now
+        What each of these is called now; None where it is gone.
+    """
+    if asked.strip() in ("auto", "all", "none"):
+        return asked
+    try:
+        values = _named(asked, before)
+    except ConfigError:  # told before the next training
+        return asked
+    left = [name for name in now if name is not None]
+    chosen = [name for value in values if (name := now[value - 1]) is not None]
+    return ", ".join(class_word(name, left.index(name) + 1) for name in chosen) or "none"
+
+
 def _named(asked: str, class_names: Sequence[str]) -> tuple[int, ...]:
     """Values of classes given by name or value, separated by commas."""
     values = {name.strip().casefold(): value for value, name in enumerate(class_names, 1)}

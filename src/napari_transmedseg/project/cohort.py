@@ -6,13 +6,14 @@ import dataclasses
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from psygnal import Signal
 
 from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.engine.one_piece import with_names_of_now
 from napari_transmedseg.errors import ProjectError, ProjectTakenError
 from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.imaging.volume import Volume
@@ -33,6 +34,8 @@ from napari_transmedseg.project.schema import (
 )
 
 _CACHED_VOLUMES = 3
+_ONE_PIECE = "largest_component"
+"""Field of `TrainingConfig` that may name classes."""
 
 
 class Cohort:
@@ -293,8 +296,17 @@ class Cohort:
         )
 
     def _set_classes(self, classes: tuple[SegmentationClass, ...]) -> None:
-        self._update(classes=classes)
+        names = [item.name for item in classes]
+        self._update(classes=classes, config=self._config_with(names))
         self.classes_changed.emit()
+
+    def _config_with(self, names: Sequence[str | None]) -> dict[str, Any]:
+        """Stored settings when each class is called otherwise, or is gone (None)."""
+        config, before = dict(self._content.config), list(self.class_names.values())
+        asked = config.get(_ONE_PIECE)
+        if isinstance(asked, str):  # older settings say yes or no
+            config[_ONE_PIECE] = with_names_of_now(asked, before, names)
+        return config
 
     def _replace_case(self, changed: Case) -> None:
         self._update(

@@ -165,8 +165,10 @@ class CuratedCohort(AnnotatedCohort):
         check_class_names([item.name for item in kept])
         order = [item.value for item in self.ordered_classes if item is not removed]
         classes = [item.model_copy(update={"value": n}) for n, item in enumerate(kept, start=1)]
+        left = [None if item is removed else item.name for item in self.classes]
         update = {
             "classes": tuple(classes),
+            "config": self._config_with(left),
             "class_order": tuple(v - (v > removed.value) for v in order),
             "removed_classes": (*self._content.removed_classes, removed),
         }

@@ -136,7 +136,7 @@ class ConfigForm(QWidget):
             self._enable_weights()
 
     def set_classes(self, names: Sequence[str]) -> None:
-        """Offer a switch for each class of the project."""
+        """Offer a switch for each class of the project; none while another one opens."""
         self.editors["largest_component"].set_classes(names)
 
     def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:

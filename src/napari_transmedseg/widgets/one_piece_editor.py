@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import compress
 
 from psygnal import Signal
 from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+
+from napari_transmedseg.engine.one_piece import class_word, with_names_of_now
 
 AUTO, ALL, NONE = "auto", "all", "none"
 
@@ -20,6 +21,7 @@ class OnePieceEditor:
     def __init__(self) -> None:
         self._value = AUTO
         self._switches: list[tuple[str, QCheckBox]] = []
+        self._names: list[str] = []
         self.native = QWidget()
         self.auto = QCheckBox("as annotated")
         self.auto.setToolTip(
@@ -47,8 +49,15 @@ class OnePieceEditor:
         return [box for _, box in self._switches]
 
     def set_classes(self, names: Sequence[str]) -> None:
-        """Show a switch for each of these classes; what is chosen stays so, renamed or not."""
-        chosen = [box.isChecked() for box in self.switches]
+        """Show a switch for each of these classes; what is chosen stays so, renamed or not.
+
+        Without any class the value stays as it is: those of another project come then.
+        """
+        if self._names and names:
+            is_renamed = len(names) == len(self._names)
+            now = names if is_renamed else [one if one in names else None for one in self._names]
+            self._value = with_names_of_now(self._value, self._names, now)
+        self._names = list(names)
         layout = self.native.layout()
         assert layout is not None
         for _, box in self._switches:
@@ -60,10 +69,7 @@ class OnePieceEditor:
             box.setToolTip(f"Keep only the largest piece of '{name}' in what the model proposes")
             box.toggled.connect(self._on_toggled)
             layout.addWidget(box)
-            self._switches.append((_word_for(name, value), box))
-        if self._value not in (AUTO, ALL, NONE) and len(chosen) == len(self._switches):
-            words = [word for word, _ in self._switches]
-            self._value = ", ".join(compress(words, chosen)) or NONE
+            self._switches.append((class_word(name, value), box))
         self._show()
 
     def _show(self) -> None:
@@ -86,10 +92,3 @@ class OnePieceEditor:
             self._value = ", ".join(chosen) or NONE
         self._show()
         self.changed.emit(self._value)
-
-
-def _word_for(name: str, value: int) -> str:
-    """Name of a class in the setting; its value where the name would be misread."""
-    plain = name.strip()
-    is_taken = plain.isdigit() or plain.casefold() in (AUTO, ALL, NONE)
-    return str(value) if is_taken or "," in plain else plain

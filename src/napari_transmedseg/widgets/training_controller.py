@@ -156,6 +156,7 @@ class TrainingController(QObject):
     def _on_project(self) -> None:
         self._asked.clear()
         self._desk.loop.train.forget_preflight()
+        self._desk.loop.train.advanced.form.set_classes(())  # those of the project before
         self._desk.slot(self._show_settings)()
 
     def _show_settings(self) -> None:
