@@ -16,6 +16,7 @@ from napari_transmedseg.imaging.volume import LabelMap, Volume
 from napari_transmedseg.layer_data import (
     METADATA_KEY,
     class_colormap,
+    contrast_limits,
     default_color,
     differing_slices,
     edited_along,
@@ -124,7 +125,7 @@ def test_layers_of_predictions_come_with_the_first_below_the_labels(viewer, show
 
 
 def test_layers_of_predictions_are_ready_when_they_are_expected(viewer, shown):
-    shown.set_filled(True)
+    shown.predictions.set_filled(True)
     shown.set_overlay("pseudo-label", visible=True, opacity=0.4)
     assert len(viewer.layers) == 2
     shown.expect_predictions()
@@ -300,9 +301,9 @@ def test_look_that_a_prediction_has_already_is_not_drawn_again(viewer, shown):
     drawn = []
     viewer.layers["tiny pseudo-label"].events.set_data.connect(drawn.append)
     shown.set_overlay("pseudo-label", visible=True, opacity=0.9)
-    shown.set_filled(False)
+    shown.predictions.set_filled(False)
     assert drawn == []
-    shown.set_filled(True)
+    shown.predictions.set_filled(True)
     assert drawn
 
 
@@ -411,3 +412,41 @@ def test_further_channels_are_hidden_layers_that_come_and_go_with_their_case(
     assert flair in viewer.layers
     layers.show(tiny_volume, tiny_labels, case_id="next", slice_axis=0, colors=COLORS)
     assert not any("tiny" in layer.name for layer in viewer.layers)
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "factor", "is_kept"),
+    [
+        pytest.param(True, 9, True, id="kept"),
+        pytest.param(False, 5, False, id="never touched"),
+        pytest.param(True, 9000, False, id="would show nothing"),
+    ],
+)
+def test_limits_of_a_further_channel_set_by_hand_stay_with_the_next_case(
+    viewer, tiny_volume, tiny_labels, by_hand, factor, is_kept
+):
+    def show(case_id: str, times: int):
+        further = (tiny_volume.array * times,)
+        volume = replace(tiny_volume, further=further, channel_names=("t1", "flair"))
+        layers.show(volume, tiny_labels, case_id=case_id, slice_axis=0, colors=COLORS)
+        return viewer.layers[f"{case_id} flair"]
+
+    layers = CaseLayers(viewer)
+    low, high = first = tuple(show("one", 9).contrast_limits)
+    chosen = (low + (high - low) / 4, low + (high - low) / 2) if by_hand else first
+    viewer.layers["one flair"].contrast_limits = chosen
+    second = show("two", factor)
+    expected = chosen if is_kept else contrast_limits(second.data)
+    assert second.contrast_limits == pytest.approx(expected)
+
+
+def test_looks_chosen_in_the_viewer_are_told_and_ours_are_not(viewer, shown):
+    shown.expect_predictions()
+    told = []
+    shown.predictions.look_changed.connect(lambda *values: told.append(values))
+    shown.set_overlay("pseudo-label", visible=True, opacity=0.4)
+    assert told == []
+    layer = viewer.layers["tiny pseudo-label"]
+    layer.opacity = 0.25
+    layer.visible = False
+    assert told == [("pseudo-label", "opacity", 0.25), ("pseudo-label", "visible", False)]

@@ -22,7 +22,7 @@ from napari_transmedseg.imaging.io import case_id_of, open_image, read_labels, r
 from napari_transmedseg.imaging.opened import pick_frame
 from napari_transmedseg.imaging.segments import has_segments
 from napari_transmedseg.imaging.volume import LabelMap, Volume, class_counts
-from napari_transmedseg.imaging.windows import PERCENTILES, sampled
+from napari_transmedseg.imaging.windows import PERCENTILES, overlap, sampled
 from napari_transmedseg.project.image_sources import ImageSource, find_sources
 from napari_transmedseg.project.import_options import ALL, ImportOptions
 from napari_transmedseg.project.schema import default_color
@@ -116,6 +116,8 @@ def image_layers_data(volume: Volume, case_id: str) -> list[tuple[Any, dict[str,
     for name, array in zip(volume.channel_names[1:], volume.further, strict=True):
         channel = Volume(array=array, geometry=volume.geometry, name=f"{case_id} {name}")
         data, options, _ = image_layer_data(channel)
+        own = {"channel": name, "own_limits": options["contrast_limits"]}
+        options["metadata"][METADATA_KEY].update(own)
         layers.append((data, options | {"visible": False}))
     return layers
 
@@ -245,15 +247,19 @@ def exchange(layer: Any, data: Any, options: Mapping[str, Any]) -> None:
     """Put other data into a layer, at another place and under another name.
 
     Much faster than another layer: napari keeps its controls, its list and what it draws with.
+    A further channel keeps contrast limits set by hand, where they show anything of the data.
     """
+    limits = _limits_by_hand(layer, options)
     layer.data = data
     for name in ("scale", "translate"):
         if tuple(getattr(layer, name)) != tuple(options[name]):
             setattr(layer, name, options[name])
     layer.metadata, layer.name = options["metadata"], options["name"]
     if "contrast_limits" in options:
-        layer.contrast_limits_range = options["contrast_limits"]
-        layer.contrast_limits = options["contrast_limits"]
+        low, high = options["contrast_limits"]
+        limits = limits or (low, high)
+        layer.contrast_limits_range = (min(low, limits[0]), max(high, limits[1]))
+        layer.contrast_limits = limits
 
 
 @contextmanager
@@ -317,6 +323,17 @@ def _colors_of(colormap: Any) -> dict[int, str]:
         for value, color in found.items()
         if value and np.asarray(color).dtype.kind == "f"
     }
+
+
+def _limits_by_hand(layer: Any, options: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Contrast limits that somebody gave a further channel; None where the next data sets them."""
+    before, after = (one.get(METADATA_KEY, {}) for one in (layer.metadata, options["metadata"]))
+    if "own_limits" not in before or before["channel"] != after.get("channel"):
+        return None
+    low, high = layer.contrast_limits
+    is_own = np.allclose((low, high), before["own_limits"])
+    shows = overlap((low, high), options["contrast_limits"])
+    return None if is_own or not shows else (low, high)
 
 
 def _is_whole(array: npt.NDArray[Any]) -> bool:

@@ -55,7 +55,8 @@ class CaseLayers:
         self._image: Any = None
         self._further: list[Any] = []
         self._labels: Any = None
-        self._predictions = PredictionLayers(viewer)
+        self.predictions = PredictionLayers(viewer)
+        """The teacher's view of the case."""
         self._seen: npt.NDArray[Any] = np.zeros((0, 0, 0), np.uint8)
         self._next_plane = 0  # where looking for unreported edits goes on
         self._probes: set[int] = set()  # slices that tell whether a change of many was undone
@@ -87,7 +88,7 @@ class CaseLayers:
                 else:
                     self._add_image(volume, case_id)
                     self._add_labels(label_map, case_id, colors)
-                self._predictions.set_case(
+                self.predictions.set_case(
                     case_id, volume.geometry, slice_axis=slice_axis, colors=colors,
                     prediction=prediction, top=self._labels,
                 )  # fmt: skip
@@ -139,7 +140,7 @@ class CaseLayers:
         """Our layers by what they show: image, labels, and those of predictions that there are."""
         if not self.is_open:
             return {}
-        return {"image": self._image, **self._predictions.by_role, "labels": self._labels}
+        return {"image": self._image, **self.predictions.by_role, "labels": self._labels}
 
     @property
     def num_slices(self) -> int:
@@ -234,21 +235,21 @@ class CaseLayers:
 
     def predicted_slice(self, index: int) -> npt.NDArray[np.uint8] | None:
         """Pseudo-label (Y, X) of a slice, or None where nothing was predicted yet."""
-        return self._predictions.slice(index)
+        return self.predictions.slice(index)
 
     @property
     def prediction(self) -> npt.NDArray[Any]:
         """Pseudo-label (I, P, L) as it is now; 0 where nothing was predicted yet."""
-        return self._predictions.pseudo_label
+        return self.predictions.pseudo_label
 
     @property
     def num_predicted(self) -> int:
         """Slices that were predicted."""
-        return self._predictions.num_predicted
+        return self.predictions.num_predicted
 
     def expect_predictions(self) -> None:
         """Make their layers ready, so that the first one does not hold up the brush."""
-        self._predictions.expect()
+        self.predictions.expect()
 
     def show_prediction(
         self, index: int, pseudo_label_YX: npt.NDArray[Any], uncertainty_YX: npt.NDArray[Any]
@@ -256,32 +257,24 @@ class CaseLayers:
         """Show the teacher's view of one slice."""
         self.replacing.emit(index)
         is_on_screen = index == self.slice_index
-        self._predictions.show_slice(
+        self.predictions.show_slice(
             index, pseudo_label_YX, uncertainty_YX, is_on_screen=is_on_screen
         )
 
     def show_prediction_map(self, label_map: LabelMap) -> None:
         """Show a predicted label map of the whole case."""
-        self._predictions.show_map(label_map)
-
-    def replace_predictions(self, label_map: LabelMap | None, *, keep: Iterable[int] = ()) -> None:
-        """Show a predicted label map, or none, in place of all predicted slices but `keep`."""
-        self._predictions.replace(label_map, keep)
+        self.predictions.show_map(label_map)
 
     def set_overlay(self, name: str, *, visible: bool, opacity: float) -> None:
         """Show or hide the overlay `pseudo-label` or `uncertainty`; opacity in [0, 1]."""
-        self._predictions.set_look(name, visible=visible, opacity=opacity)
-
-    def set_filled(self, is_filled: bool) -> None:
-        """Fill the classes of the pseudo-label, or outline them."""
-        self._predictions.set_filled(is_filled)
+        self.predictions.set_look(name, visible=visible, opacity=opacity)
 
     def set_colors(self, colors: Mapping[int, str]) -> None:
         """Colour labels and pseudo-labels."""
         self.brush.keep_to(max(colors, default=0))
         if self._labels is not None:
             self._labels.colormap = class_colormap(colors)
-        self._predictions.set_colors(colors)
+        self.predictions.set_colors(colors)
 
     def _can_go_on_with(self, volume: Volume) -> bool:
         return (
@@ -336,7 +329,7 @@ class CaseLayers:
             layer.name = f"{layer.name} (closing)"
         self._image = self._labels = None
         self._further = []
-        self._predictions.forget()
+        self.predictions.forget()
         self._index = -1
         return old
 
@@ -353,7 +346,7 @@ class CaseLayers:
             self._labels.events.labels_update.disconnect(self._on_brushed)
 
     def _ours(self) -> list[Any]:
-        predictions = self._predictions.by_role.values()
+        predictions = self.predictions.by_role.values()
         layers = (self._image, *self._further, *predictions, self._labels)
         return [layer for layer in layers if layer is not None]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from psygnal import Signal
 
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.layer_data import class_colormap, exchange, placement, slice_view
@@ -28,6 +29,9 @@ class PredictionLayers:
     there before something was predicted, nor before the person wants to see it.
     """
 
+    look_changed = Signal(str, str, object)
+    """Somebody used the viewer's own controls: role, `visible` or `opacity`, and its value."""
+
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
         self._case_id = ""
@@ -39,7 +43,7 @@ class PredictionLayers:
         self._looks = {PSEUDO_LABEL: (True, 0.9), UNCERTAINTY: (False, 0.6)}
         self._contour = 1
         self._colors: Mapping[int, str] = {}
-        self._is_expected = False
+        self._is_expected = self._is_setting = False
         self._predicted: set[int] = set()
 
     @property
@@ -79,6 +83,9 @@ class PredictionLayers:
 
     def forget(self) -> None:
         """Let go of the layers; they stay in the viewer."""
+        for layer in self._layers.values():
+            layer.events.visible.disconnect(self._on_look)
+            layer.events.opacity.disconnect(self._on_look)
         self._layers, self._arrays, self._predicted, self._top = {}, {}, set(), None
 
     def expect(self) -> None:
@@ -136,7 +143,11 @@ class PredictionLayers:
         self._looks[name] = (visible, opacity)
         self._set_up()
         if name in self._layers:
-            _set(self._layers[name], visible=visible, opacity=opacity)
+            self._is_setting = True
+            try:
+                _set(self._layers[name], visible=visible, opacity=opacity)
+            finally:
+                self._is_setting = False
 
     def set_filled(self, is_filled: bool) -> None:
         """Fill the classes of the pseudo-label, or outline them."""
@@ -182,9 +193,21 @@ class PredictionLayers:
         layers, active = self._viewer.layers, self._viewer.layers.selection.active
         above = self._layers.get(PSEUDO_LABEL, self._top)
         self._layers[name] = layer
+        layer.events.visible.connect(self._on_look)
+        layer.events.opacity.connect(self._on_look)
         layers.insert(layers.index(above) if above in layers else len(layers), layer)
         if active is not None:  # a new layer would take the brush away
             layers.selection.active = active
+
+    def _on_look(self, event: Any) -> None:
+        """Keep what somebody chose in the viewer, and tell it."""
+        for name, layer in self._layers.items():
+            if layer is event.source and not self._is_setting:
+                visible, opacity = self._looks[name]
+                value = getattr(layer, event.type)
+                is_opacity = event.type == "opacity"
+                self._looks[name] = (visible, value) if is_opacity else (value, opacity)
+                self.look_changed.emit(name, event.type, value)
 
     def _options(self, name: str) -> dict[str, Any]:
         return self._place | {"name": f"{self._case_id} {name}"}

@@ -22,6 +22,7 @@ from napari_transmedseg.project.session import Activity
 from napari_transmedseg.widgets.budget_edit import Budget
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
 from napari_transmedseg.widgets.main_widget import MainWidget
+from napari_transmedseg.widgets.overlay_edit import Overlay
 from napari_transmedseg.widgets.preferences import Preferences, PreferenceWatch
 from napari_transmedseg.widgets.preflight_dialog import PreflightDialog
 from napari_transmedseg.widgets.runs_dialog import RunsDialog
@@ -199,6 +200,24 @@ def test_keys_fill_fade_and_hide_the_overlays_whose_age_is_shown(open_driver, sc
     driver.wait(lambda: driver.widget.session.activity is Activity.IDLE)
     assert overlay.age.text() == ""
     assert set(dict(SHORTCUTS)) == set(driver.widget._keys())
+
+
+def test_looks_set_with_naparis_own_controls_stay_with_the_next_case(open_driver):
+    driver, overlay = open_driver, open_driver.widget.loop.overlay
+    driver.press(Qt.Key.Key_G)
+    driver.widget.annotator.layers.expect_predictions()
+    driver.viewer.layers["a pseudo-label"].opacity = 0.3
+    driver.viewer.layers["a pseudo-label"].visible = False
+    driver.viewer.layers["a uncertainty"].opacity = 0.85
+    assert overlay.value() == Overlay(
+        pseudo_label=False, pseudo_label_opacity=0.3, uncertainty=True, uncertainty_opacity=0.85
+    )
+    driver.choose_case(1)
+    pseudo_label = driver.viewer.layers["b pseudo-label"]
+    assert (pseudo_label.visible, pseudo_label.opacity) == (False, 0.3)
+    assert driver.viewer.layers["b uncertainty"].opacity == 0.85
+    driver.press(Qt.Key.Key_S)
+    assert pseudo_label.visible
 
 
 def test_preferences_have_the_defaults_of_the_manifest(preferences):

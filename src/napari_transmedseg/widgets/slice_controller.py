@@ -70,10 +70,10 @@ class SliceController(QObject):
         kept = self.reviewer.drop_unused_runs()
         if session.project is None or kept is None or not layers.is_open:
             return
-        layers.replace_predictions(None, keep=kept)  # whatever can be read in its place
+        layers.predictions.replace(None, kept)  # whatever can be read in its place
         prediction = session.project.prediction(session.case_id)
         if prediction is not None:
-            layers.replace_predictions(prediction, keep=kept)
+            layers.predictions.replace(prediction, kept)
         self.review.count()
         self._show_slice()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any, cast
 
 from qtpy.QtCore import QObject, QTimer
 
@@ -49,6 +50,7 @@ class TrainingController(QObject):
         train.runsRequested.connect(desk.slot(self._runs.compare))
         train.plot.exportRequested.connect(desk.slot(self._save_curves))
         desk.loop.overlay.valueChanged.connect(self._on_overlay)
+        desk.annotator.layers.predictions.look_changed.connect(self._on_look)
         session.activity_changed.connect(self._on_activity)
         session.history_changed.connect(self._on_history)
         session.case_changed.connect(self._on_overlay)
@@ -75,6 +77,7 @@ class TrainingController(QObject):
         self._redraw.stop()
         self._age.shut_down()
         self._preferences.close()
+        self._desk.annotator.layers.predictions.look_changed.disconnect(self._on_look)
 
     def show_continuation(self) -> None:
         """Say what the next training goes on from, and which classes there are."""
@@ -179,7 +182,13 @@ class TrainingController(QObject):
         layers.set_overlay(
             "uncertainty", visible=overlay.uncertainty, opacity=overlay.uncertainty_opacity
         )
-        layers.set_filled(overlay.is_filled)
+        layers.predictions.set_filled(overlay.is_filled)
+
+    def _on_look(self, role: str, what: str, value: float) -> None:
+        """Take over what a person chose with napari's controls, for the next case too."""
+        field = role.replace("-", "_") + ("_opacity" if what == "opacity" else "")
+        edit, change = self._desk.loop.overlay, cast(dict[str, Any], {field: value})
+        edit.setValue(replace(edit.value(), **change))
 
     def _on_activity(self, activity: Activity) -> None:
         self._desk.loop.train.set_activity(activity)
