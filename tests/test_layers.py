@@ -450,3 +450,15 @@ def test_looks_chosen_in_the_viewer_are_told_and_ours_are_not(viewer, shown):
     layer.opacity = 0.25
     layer.visible = False
     assert told == [("pseudo-label", "opacity", 0.25), ("pseudo-label", "visible", False)]
+
+
+def test_a_map_of_the_case_takes_the_uncertainty_of_other_predictions_away(
+    viewer, shown, tiny_labels
+):
+    shown.set_overlay("uncertainty", visible=True, opacity=0.6)
+    shown.show_prediction(4, np.ones((24, 20), np.uint8), np.full((24, 20), 0.5, np.float32))
+    assert shown.predictions.knows_uncertainty(4)
+    assert not shown.predictions.knows_uncertainty(3)
+    shown.show_prediction_map(tiny_labels)
+    assert not shown.predictions.knows_uncertainty(4)
+    assert not viewer.layers["tiny uncertainty"].data.any()

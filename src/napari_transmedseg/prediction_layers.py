@@ -45,6 +45,7 @@ class PredictionLayers:
         self._colors: Mapping[int, str] = {}
         self._is_expected = self._is_setting = False
         self._predicted: set[int] = set()
+        self._looked_at: set[int] = set()
 
     @property
     def by_role(self) -> dict[str, Any]:
@@ -73,7 +74,7 @@ class PredictionLayers:
             UNCERTAINTY: np.zeros(shape, np.float16),
             PSEUDO_LABEL: np.zeros(shape, np.uint8),
         }
-        self._predicted = set()
+        self._predicted, self._looked_at = set(), set()
         self._is_expected = False
         if prediction is not None:
             self._take(prediction)
@@ -99,12 +100,17 @@ class PredictionLayers:
             return None
         return np.array(slice_view(self.pseudo_label, self._axis, index))
 
+    def knows_uncertainty(self, index: int) -> bool:
+        """Whether the uncertainty of a slice came with its pseudo-label; maps have none."""
+        return index in self._looked_at
+
     def show_slice(
         self, index: int, pseudo_label_YX: npt.NDArray[Any], uncertainty_YX: npt.NDArray[Any],
         *, is_on_screen: bool,
     ) -> None:  # fmt: skip
         """Take in the teacher's view of one slice."""
         self._predicted.add(index)
+        self._looked_at.add(index)
         for name, array in ((PSEUDO_LABEL, pseudo_label_YX), (UNCERTAINTY, uncertainty_YX)):
             slice_view(self._arrays[name], self._axis, index)[:] = array
         self._set_up()
@@ -116,8 +122,8 @@ class PredictionLayers:
         """Take in a predicted label map of the whole case."""
         self._take(label_map)
         self._set_up()
-        if PSEUDO_LABEL in self._layers:
-            self._layers[PSEUDO_LABEL].refresh(extent=False)
+        for layer in self._layers.values():
+            layer.refresh(extent=False)
 
     def replace(self, label_map: LabelMap | None, keep: Iterable[int]) -> None:
         """Forget all predicted slices but some, and take the others from a map, if there is one."""
@@ -125,7 +131,8 @@ class PredictionLayers:
             index: [slice_view(array, self._axis, index).copy() for array in self._arrays.values()]
             for index in keep
         }
-        self._predicted = set()
+        looked_at = self._looked_at & set(kept)
+        self._predicted, self._looked_at = set(), set()
         for array in self._arrays.values():
             array[:] = 0
         if label_map is not None:
@@ -134,6 +141,7 @@ class PredictionLayers:
             for array, plane in zip(self._arrays.values(), planes, strict=True):
                 slice_view(array, self._axis, index)[:] = plane
         self._predicted |= set(kept)
+        self._looked_at = looked_at
         self._set_up()
         for layer in self._layers.values():
             layer.refresh(extent=False)
@@ -163,6 +171,8 @@ class PredictionLayers:
 
     def _take(self, label_map: LabelMap) -> None:
         self._arrays[PSEUDO_LABEL][:] = label_map.array
+        self._arrays[UNCERTAINTY][:] = 0  # what there was belongs to other predictions
+        self._looked_at = set()
         self._predicted = set(range(label_map.array.shape[self._axis]))
 
     def _set_up(self) -> None:

@@ -2,7 +2,9 @@
 
 import gc
 import threading
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 pytest.importorskip("napari")
@@ -14,6 +16,7 @@ from qtpy.QtWidgets import QAbstractButton, QApplication, QMessageBox
 from scripted_training import scripted_training
 
 from napari_transmedseg.engine.config import TrainingConfig
+from napari_transmedseg.engine.events import SlicePrediction
 from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.project import training
 from napari_transmedseg.project.ledger import SliceState
@@ -22,7 +25,7 @@ from napari_transmedseg.project.session import Activity
 from napari_transmedseg.widgets.budget_edit import Budget
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
 from napari_transmedseg.widgets.main_widget import MainWidget
-from napari_transmedseg.widgets.overlay_edit import Overlay
+from napari_transmedseg.widgets.overlay_edit import UNCERTAINTY_UNKNOWN, Overlay
 from napari_transmedseg.widgets.preferences import Preferences, PreferenceWatch
 from napari_transmedseg.widgets.preflight_dialog import PreflightDialog
 from napari_transmedseg.widgets.runs_dialog import RunsDialog
@@ -218,6 +221,34 @@ def test_looks_set_with_naparis_own_controls_stay_with_the_next_case(open_driver
     assert driver.viewer.layers["b uncertainty"].opacity == 0.85
     driver.press(Qt.Key.Key_S)
     assert pseudo_label.visible
+
+
+def test_slices_whose_uncertainty_is_not_known_say_so(open_driver, tiny_labels):
+    driver, overlay = open_driver, open_driver.widget.loop.overlay
+    session, layers = driver.widget.session, driver.widget.annotator.layers
+    driver.widget.loop.show_part("Overlay")
+    assert not overlay.unknown.isVisible()
+    driver.press(Qt.Key.Key_G)
+    assert overlay.unknown.isVisible()
+    assert driver.widget.loop.message.text() == overlay.unknown.text() == UNCERTAINTY_UNKNOWN
+    event = SlicePrediction(
+        step=1, case_id="a", slice_axis=0, slice_index=layers.slice_index,
+        pseudo_label_YX=tiny_labels.array[0], uncertainty_YX=np.ones((24, 20), np.float32),
+    )  # fmt: skip
+    session.slice_predicted.emit(event)
+    assert not overlay.unknown.isVisible()
+    layers.slice_index += 1
+    assert overlay.unknown.isVisible()
+    layers.slice_index -= 1
+    assert not overlay.unknown.isVisible()
+    project = session.project
+    run = project.new_run(TrainingConfig())
+    project.save_prediction(run.run_id, "a", replace(tiny_labels, known=None))
+    driver.widget.tasks.case_predicted.emit("a")
+    assert overlay.unknown.isVisible()
+    driver.screenshot("uncertainty-unknown")
+    driver.press(Qt.Key.Key_G)
+    assert not overlay.unknown.isVisible()
 
 
 def test_preferences_have_the_defaults_of_the_manifest(preferences):

@@ -9,6 +9,10 @@ from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QSlider, QWidget
 
 from napari_transmedseg.widgets.swipe_edit import SwipeEdit
 
+UNCERTAINTY_UNKNOWN = (
+    "Uncertainty is not known of this slice: the model tells it of slices that are on screen "
+    "while it trains."
+)
 OPACITY_STEP = 10
 """Percent that a key adds or takes."""
 
@@ -44,6 +48,10 @@ class OverlayEdit(QWidget):
         self.uncertainty = QCheckBox("Uncertainty (G)")
         self.uncertainty.setToolTip("Brighten where the model is unsure (entropy, 0 to 1)")
         self.uncertainty_opacity = _slider("Opacity of the uncertainty")
+        self.unknown = QLabel(UNCERTAINTY_UNKNOWN)
+        self.unknown.setToolTip("A slice without brightness is not one that the model is sure of")
+        self.unknown.setWordWrap(True)
+        self.unknown.setVisible(False)
         self.swipe = SwipeEdit()
 
         # LAYOUT
@@ -55,7 +63,8 @@ class OverlayEdit(QWidget):
         layout.addWidget(self.age, 1, 1)
         layout.addWidget(self.uncertainty, 2, 0)
         layout.addWidget(self.uncertainty_opacity, 2, 1)
-        layout.addWidget(self.swipe, 3, 0, 1, 2)
+        layout.addWidget(self.unknown, 3, 0, 1, 2)
+        layout.addWidget(self.swipe, 4, 0, 1, 2)
         self.setValue(Overlay())
 
         # CONNECTIONS
@@ -85,6 +94,10 @@ class OverlayEdit(QWidget):
     def set_age(self, seconds: float | None) -> None:
         """Say how old the pseudo-label on screen is; None where there is nothing to say."""
         self.age.setText("" if seconds is None else f"{seconds:.1f} s old")
+
+    def set_uncertainty_known(self, is_known: bool) -> None:
+        """Say where the uncertainty is shown, but not known of the slice on screen."""
+        self.unknown.setVisible(self.uncertainty.isChecked() and not is_known)
 
     def fainter(self) -> None:
         """Take some opacity from the overlays that are shown."""

@@ -18,6 +18,7 @@ from napari_transmedseg.project.session import TRAINING_ACTIVITIES, Activity
 from napari_transmedseg.widgets.annotator import person
 from napari_transmedseg.widgets.desk import Desk
 from napari_transmedseg.widgets.overlay_age import OverlayAge
+from napari_transmedseg.widgets.overlay_edit import UNCERTAINTY_UNKNOWN
 from napari_transmedseg.widgets.preferences import Preferences, PreferenceWatch
 from napari_transmedseg.widgets.preflight_dialog import PreflightDialog
 from napari_transmedseg.widgets.run_keeper import RunKeeper
@@ -51,6 +52,11 @@ class TrainingController(QObject):
         train.plot.exportRequested.connect(desk.slot(self._save_curves))
         desk.loop.overlay.valueChanged.connect(self._on_overlay)
         desk.annotator.layers.predictions.look_changed.connect(self._on_look)
+        desk.loop.overlay.uncertainty.toggled.connect(self._on_uncertainty)
+        desk.annotator.sliceChanged.connect(self._show_doubt)
+        session.slice_predicted.connect(self._show_doubt)
+        session.case_changed.connect(self._show_doubt)
+        tasks.case_predicted.connect(self._show_doubt)
         session.activity_changed.connect(self._on_activity)
         session.history_changed.connect(self._on_history)
         session.case_changed.connect(self._on_overlay)
@@ -190,6 +196,17 @@ class TrainingController(QObject):
         edit, change = self._desk.loop.overlay, cast(dict[str, Any], {field: value})
         edit.setValue(replace(edit.value(), **change))
 
+    def _show_doubt(self, *_: object) -> None:
+        """Where no uncertainty is known, dark does not mean certain: say so."""
+        layers = self._desk.annotator.layers
+        is_known = layers.is_open and layers.predictions.knows_uncertainty(layers.slice_index)
+        self._desk.loop.overlay.set_uncertainty_known(is_known)
+
+    def _on_uncertainty(self, is_shown: bool) -> None:
+        self._show_doubt()
+        if is_shown and not self._desk.loop.overlay.unknown.isHidden():
+            self._desk.session.message_changed.emit(UNCERTAINTY_UNKNOWN)  # wherever it is scrolled
+
     def _on_activity(self, activity: Activity) -> None:
         self._desk.loop.train.set_activity(activity)
         self._on_history()
@@ -209,4 +226,5 @@ class TrainingController(QObject):
         if activity in TRAINING_ACTIVITIES:
             self._runs.discard_if_asked()
         self.show_continuation()
+        self._show_doubt()
         self._on_history()
