@@ -12,7 +12,6 @@ from napari_transmedseg.project.slice_scores import (
     SliceScores,
     latest_scores,
     read_scores,
-    run_that_predicted,
     scores_of,
     write_scores,
 )
@@ -128,8 +127,8 @@ def test_the_queue_holds_open_slices_the_most_unsure_first(predicted: Project) -
     assert [(one.case_id, one.index) for one in queue.head] == [("a", 5), ("b", 4), ("b", 3)]
     assert [one.class_name for one in queue.head] == ["RV", "myocardium", "LV"]
     assert queue.total == 10
-    assert run_that_predicted(predicted, "b") == "run-002"
-    assert run_that_predicted(predicted, "c") is None
+    assert predicted.predicted_by("b") == "run-002"
+    assert predicted.predicted_by("c") is None
 
 
 def test_suggestions_of_a_project_follow_its_predictions(predicted: Project) -> None:
@@ -143,10 +142,10 @@ def test_slices_of_a_run_that_is_not_used_are_neither_queued_nor_suggested(
 ) -> None:
     run = predicted.run("run-002")
     run.write_details({**run.details(), why: True})
-    assert run_that_predicted(predicted, "b") == "run-001"
+    assert predicted.predicted_by("b") == "run-001"
     run = predicted.run("run-001")
     run.write_details({**run.details(), why: True})
-    assert run_that_predicted(predicted, "b") is None
+    assert predicted.predicted_by("b") is None
     assert latest_scores(predicted) == {}
     assert review_queue(predicted, latest_scores(predicted)).total == 0
     assert suggest(predicted)[0].reason.startswith("no prediction yet")

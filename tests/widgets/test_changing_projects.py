@@ -6,30 +6,16 @@ import pytest
 
 pytest.importorskip("napari")
 
-from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from qtpy.QtGui import QDropEvent
-from qtpy.QtWidgets import QApplication
-
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.schema import BACKUP_FILE, PROJECT_FILE
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
 from napari_transmedseg.widgets.new_project_dialog import NewProject
 from napari_transmedseg.widgets.open_question import OpenQuestion
+from widgets.dropping import drop
 
 pytestmark = pytest.mark.gui
 
 STROKE = ((6.0, 6.0), (12.0, 6.0))
-
-
-def drop(widget, path) -> None:
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(path))])
-    event = QDropEvent(
-        QPointF(QPoint(10, 10)), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier,
-    )  # fmt: skip
-    widget.dropEvent(event)
-    QApplication.processEvents()
 
 
 def the_same_again(driver, tiny_project, tmp_path) -> None:

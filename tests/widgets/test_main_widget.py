@@ -2,15 +2,13 @@
 
 import threading
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("napari")
 
-from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from qtpy.QtGui import QDropEvent
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 from scripted_training import scripted_training
 
@@ -20,6 +18,7 @@ from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.session import Activity
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
+from widgets.dropping import drop
 
 pytestmark = pytest.mark.gui
 
@@ -39,17 +38,6 @@ def scripted(monkeypatch):
 
     monkeypatch.setattr(training, "train", train)
     return configs
-
-
-def drop(widget, *paths: Path) -> None:
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    event = QDropEvent(
-        QPointF(QPoint(10, 10)), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier,
-    )  # fmt: skip
-    widget.dropEvent(event)
-    QApplication.processEvents()
 
 
 def dialogs(widget) -> list[ErrorDialog]:

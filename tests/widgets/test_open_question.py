@@ -5,8 +5,7 @@ import pytest
 
 pytest.importorskip("napari")
 
-from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from qtpy.QtGui import QDropEvent
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_transmedseg.errors import ProjectTakenError
@@ -15,21 +14,11 @@ from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
 from napari_transmedseg.widgets.open_question import OpenQuestion
+from widgets.dropping import drop
 
 pytestmark = pytest.mark.gui
 
 STROKE = ((6.0, 6.0), (12.0, 6.0))
-
-
-def drop(widget, *paths) -> None:
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    event = QDropEvent(
-        QPointF(QPoint(10, 10)), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier,
-    )  # fmt: skip
-    widget.dropEvent(event)
-    QApplication.processEvents()
 
 
 def answer(driver, name: str) -> str:

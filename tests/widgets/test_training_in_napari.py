@@ -9,8 +9,7 @@ import pytest
 
 pytest.importorskip("napari")
 
-from qtpy.QtCore import QEvent, QMimeData, QObject, QPointF, Qt, QUrl
-from qtpy.QtGui import QDropEvent
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QAbstractButton, QApplication, QMessageBox
 from scripted_training import scripted_training
@@ -31,6 +30,7 @@ from napari_transmedseg.widgets.preflight_dialog import PreflightDialog
 from napari_transmedseg.widgets.runs_dialog import RunsDialog
 from napari_transmedseg.widgets.shortcuts import SHORTCUTS
 from napari_transmedseg.widgets.tasks import BEGINNINGS
+from widgets.dropping import drop
 
 pytestmark = pytest.mark.gui
 
@@ -315,13 +315,7 @@ def test_other_project_or_second_widget_is_refused_during_training_and_nothing_i
     Project.create(other, images=[tmp_path / "images"], classes=["ring"]).close()
     driver.train()
     driver.wait(lambda: widget.session.activity is Activity.TRAINING)
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(other))])
-    event = QDropEvent(
-        QPointF(10, 10), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier,
-    )  # fmt: skip
-    widget.dropEvent(event)
+    drop(widget, other)
     (dialog,) = driver.dialogs(ErrorDialog)
     assert "Stop and keep" in dialog.text()
     dialog.close()

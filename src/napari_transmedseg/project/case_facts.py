@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_transmedseg.errors import ProjectError
@@ -58,41 +58,28 @@ def facts_of(project: Project, case: Case, ledger: Ledger | None = None) -> Case
     ledger
         Its states where the project's are not the newest.
     """
-    if ledger is None:
-        try:
-            ledger = project.ledger(case.case_id)
-        except ProjectError as error:  # one damaged case must not keep the others away
-            return _damaged(project, case, str(error))
-    counts, path = ledger.counts(), project.image_path(case.case_id)
-    accepted = counts[SliceState.ACCEPTED]
-    missing = [str(one) for one in project.image_paths(case.case_id) if not one.exists()]
-    return CaseFacts(
+    paths = project.image_paths(case.case_id)
+    facts = CaseFacts(
         case_id=case.case_id,
-        kind=case.modality or format_of(path),
-        shape=case.shape,
-        spacing=case.spacing,
-        domain=case.domain,
-        num_annotated=len(ledger.labeled_indices()) - accepted,
-        num_accepted=accepted,
-        num_slices=len(ledger),
-        state=MISSING if missing else _state_of(ledger),
-        problem=_problem_of(case, missing, ledger),
-        image=str(path),
-    )
-
-
-def _damaged(project: Project, case: Case, sentence: str) -> CaseFacts:
-    path = project.image_path(case.case_id)
-    return CaseFacts(
-        case_id=case.case_id,
-        kind=case.modality or format_of(path),
+        kind=case.modality or format_of(paths[0]),
         shape=case.shape,
         spacing=case.spacing,
         domain=case.domain,
         num_slices=project.num_slices(case.case_id),
-        state=DAMAGED,
-        problem=sentence,
-        image=str(path),
+        image=str(paths[0]),
+    )
+    try:
+        ledger = project.ledger(case.case_id) if ledger is None else ledger
+    except ProjectError as error:  # one damaged case must not keep the others away
+        return replace(facts, state=DAMAGED, problem=str(error))
+    accepted = ledger.counts()[SliceState.ACCEPTED]
+    missing = [str(path) for path in paths if not path.exists()]
+    return replace(
+        facts,
+        num_annotated=len(ledger.labeled_indices()) - accepted,
+        num_accepted=accepted,
+        state=MISSING if missing else _state_of(ledger),
+        problem=_problem_of(case, missing, ledger),
     )
 
 

@@ -184,7 +184,7 @@ def _complete(project: Project, options: ExportOptions) -> _Chosen:
     chosen: _Chosen = []
     missing = []
     for case_id in _asked_for(project, options):
-        run = _predicted_by(project, case_id, options.run_id)
+        run = project.predicted_by(case_id, options.run_id)
         whole = all(state.is_labeled for state in project.ledger(case_id).states)
         if run is None and not whole:
             missing.append(case_id)
@@ -203,15 +203,6 @@ def _asked_for(project: Project, options: ExportOptions) -> list[str]:
     if options.cases:
         return [project.case(case_id).case_id for case_id in dict.fromkeys(options.cases)]
     return [case.case_id for case in project.cases]
-
-
-def _predicted_by(project: Project, case_id: str, run_id: str | None) -> str | None:
-    runs = [project.run(run_id)] if run_id is not None else list(reversed(project.runs))
-    for run in runs:
-        is_there = project.prediction_path(run.run_id, case_id).exists()
-        if is_there and (run.is_in_use if run_id is None else not run.outdated):
-            return run.run_id
-    return None
 
 
 def _protect(project: Project, out: Path, names: dict[str, list[str]]) -> None:

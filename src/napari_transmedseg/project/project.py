@@ -229,15 +229,22 @@ class Project(CuratedCohort, RestorableCohort):
 
         Predictions from before a class was removed mean other classes, and are left out.
         """
+        predicted_by = self.predicted_by(case_id, run_id)
+        if predicted_by is None:
+            return None
+        path, geometry = self.prediction_path(predicted_by, case_id), self.geometry(case_id)
+        place = open_image(path).geometry  # before voxels take memory
+        require_same_space(geometry, place, str(path), f"the image of {case_id}")
+        found = read_labels(path)
+        return LabelMap(array=found.array, geometry=geometry, names=self.class_names)
+
+    def predicted_by(self, case_id: str, run_id: str | None = None) -> str | None:
+        """Run whose prediction of a case counts: that of the id, else the latest in use."""
         runs = [self.run(run_id)] if run_id is not None else list(reversed(self.runs))
         for run in runs:
-            path = self.prediction_path(run.run_id, case_id)
-            if path.exists() and (run.is_in_use if run_id is None else not run.outdated):
-                geometry = self.geometry(case_id)
-                place = open_image(path).geometry  # before voxels take memory
-                require_same_space(geometry, place, str(path), f"the image of {case_id}")
-                found = read_labels(path)
-                return LabelMap(array=found.array, geometry=geometry, names=self.class_names)
+            is_there = self.prediction_path(run.run_id, case_id).exists()
+            if is_there and (run.is_in_use if run_id is None else not run.outdated):
+                return run.run_id
         return None
 
     # --- corrections

@@ -98,27 +98,18 @@ def read_scores(project: Project, case_id: str, run_id: str) -> SliceScores | No
     return scores
 
 
-def run_that_predicted(project: Project, case_id: str) -> str | None:
-    """Latest run in use that predicted a case; None where none has."""
-    return _run_among(predicting_runs(project)[::-1], project, case_id)
-
-
 def latest_scores(project: Project) -> dict[str, SliceScores]:
     """Scores of each case's latest prediction by a run in use, by case id; left out without."""
     newest_first = predicting_runs(project)[::-1]
     found = {}
     for case in project.cases:
-        run_id = _run_among(newest_first, project, case.case_id)
+        paths = ((one, project.prediction_path(one, case.case_id)) for one in newest_first)
+        run_id = next((one for one, path in paths if path.exists()), None)
         with suppress(ProjectError):  # damaged: predicting again writes them anew
             scores = None if run_id is None else read_scores(project, case.case_id, run_id)
             if scores is not None:
                 found[case.case_id] = scores
     return found
-
-
-def _run_among(run_ids: list[str], project: Project, case_id: str) -> str | None:
-    paths = ((run_id, project.prediction_path(run_id, case_id)) for run_id in run_ids)
-    return next((run_id for run_id, path in paths if path.exists()), None)
 
 
 def _path(project: Project, case_id: str, run_id: str) -> Path:

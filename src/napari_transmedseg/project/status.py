@@ -55,16 +55,8 @@ def _case_status(project: Project, case: Case) -> dict[str, Any]:
         "spacing_mm": list(case.spacing),
         "num_slices": case.shape[project.slice_axis],
         "slices": {state.value: counts.get(state, 0) for state in SliceState},
-        "prediction": _latest_prediction(project, case.case_id),
+        "prediction": project.predicted_by(case.case_id),
     }
-
-
-def _latest_prediction(project: Project, case_id: str) -> str | None:
-    for run in reversed(project.runs):
-        path = project.folder / "predictions" / run.run_id / f"{case_id}.nii.gz"
-        if path.is_file() and run.is_in_use:
-            return run.run_id
-    return None
 
 
 def _run_status(run: Run) -> dict[str, Any]:

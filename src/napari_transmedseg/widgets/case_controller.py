@@ -176,7 +176,8 @@ class CaseController(QObject):
         if project.cases:
             cases.setValue(project.cases[0].case_id)
             self._desk.slot(self.open_case)(project.cases[0].case_id)
-        self._desk.annotator.drop_stale_layers()
+        else:
+            self._desk.annotator.drop_stale_layers()
 
     def show_cases(self) -> None:
         """Show cases that came or changed; in a project that had none, the first is opened."""

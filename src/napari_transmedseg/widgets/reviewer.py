@@ -14,7 +14,6 @@ from napari_transmedseg.project.active_time import ActiveTime
 from napari_transmedseg.project.comparing import used_runs
 from napari_transmedseg.project.corrections import Correction, Reason, slice_dice
 from napari_transmedseg.project.session import Session
-from napari_transmedseg.project.slice_scores import run_that_predicted
 from napari_transmedseg.project.when import now
 from napari_transmedseg.widgets.annotator import Annotator, person
 
@@ -75,7 +74,7 @@ class Reviewer(QObject):
         project = self._session.project
         self._run_ids = {}
         if project is not None and self._case_id:
-            self._run_id = run_that_predicted(project, self._case_id) or ""
+            self._run_id = project.predicted_by(self._case_id) or ""
 
     def drop_unused_runs(self) -> frozenset[int] | None:
         """Note which run predicted the case on screen, after runs were discarded or taken back.
