@@ -116,7 +116,7 @@ class PredictionLayers:
         self._set_up()
         for layer in self._layers.values():
             if is_on_screen and layer.visible:
-                layer.refresh(extent=False)
+                layer.refresh(thumbnail=False, highlight=False, extent=False)
 
     def show_map(self, label_map: LabelMap) -> None:
         """Take in a predicted label map of the whole case."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_transmedseg.project.ledger import Ledger, SliceState
 from napari_transmedseg.widgets.ledger_strip import STATE_MEANINGS, LedgerLegend, LedgerStrip
+from napari_transmedseg.widgets.steady_label import SteadyLabel
 
 NEXT_STEPS = {
     SliceState.UNSEEN: ". Paint it (2: brush, 1: eraser), or mark it empty.",
@@ -36,11 +37,7 @@ class AnnotateBox(QWidget):
         # WIDGETS
         self.strip = LedgerStrip()
         self.legend = LedgerLegend()
-        self.slice_label = QLabel()
-        self.slice_label.setWordWrap(True)
-        two_lines = 2 * self.slice_label.fontMetrics().lineSpacing()
-        self.slice_label.setMinimumHeight(two_lines)  # else what is below it jumps
-        self.slice_label.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.slice_label = SteadyLabel(lines=2)
         self.reason_label = QLabel()
         self.reason_label.setWordWrap(True)
         self.reason_label.setToolTip("Why this slice was suggested")

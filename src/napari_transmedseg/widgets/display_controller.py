@@ -17,6 +17,7 @@ from napari_transmedseg.widgets.canvas_words import EDGES, CanvasWords, canvas_a
 from napari_transmedseg.widgets.desk import Desk
 from napari_transmedseg.widgets.display_box import PLANE_KEYS, Display, DisplayBox
 from napari_transmedseg.widgets.linked_views import LinkedViews
+from napari_transmedseg.widgets.resting_thumbnails import RestingThumbnails
 
 DOCK_NAME = "TransMedSeg linked views"
 _LETTER_POINTS = 14
@@ -37,6 +38,7 @@ class DisplayController(QObject):
         self.linked: LinkedViews | None = None
         """The dock of the two other planes, while it is open."""
         box.valueChanged.connect(self._on_chosen)
+        self.thumbnails = RestingThumbnails(desk.annotator.layers, self)
         desk.session.case_changed.connect(self._on_case)
         desk.session.project_changed.connect(self._on_project)
         desk.annotator.layers.redrawn.connect(self._on_redrawn)
@@ -58,6 +60,7 @@ class DisplayController(QObject):
     def shut_down(self) -> None:
         """Let go of the viewer, and close the linked views."""
         self._desk.annotator.layers.redrawn.disconnect(self._on_redrawn)
+        self.thumbnails.shut_down()
         self.view.close()
         if self._letters is not None:
             self._letters.close()

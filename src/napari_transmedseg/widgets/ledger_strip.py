@@ -15,9 +15,10 @@ from qtpy.QtGui import (
     QPen,
     QPixmap,
 )
-from qtpy.QtWidgets import QGridLayout, QLabel, QToolTip, QWidget
+from qtpy.QtWidgets import QGridLayout, QToolTip, QWidget
 
 from napari_transmedseg.project.ledger import Ledger, LedgerEntry, SliceState
+from napari_transmedseg.widgets.steady_label import SteadyLabel
 
 STATE_COLORS = {
     SliceState.UNSEEN: "#9a9a9a",
@@ -173,7 +174,7 @@ class LedgerLegend(QWidget):
         super().__init__(parent)
 
         # WIDGETS
-        self._texts = {state: QLabel() for state in SliceState}
+        self._texts = {state: SteadyLabel() for state in SliceState}
         marks = {state: _Mark(state) for state in SliceState}
 
         # LAYOUT

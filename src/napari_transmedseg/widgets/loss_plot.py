@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QMenu,
     QPushButton,
     QToolButton,
@@ -22,6 +21,7 @@ from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.project.history import LOSS_TERMS, TrainingHistory
 from napari_transmedseg.project.history_table import history_as_csv, run_at
 from napari_transmedseg.widgets.curve_canvas import CurveCanvas, Line
+from napari_transmedseg.widgets.steady_label import SteadyLabel
 
 TERM_COLORS = dict(
     zip(LOSS_TERMS, ("#888888", "#56b4e9", "#009e73", "#e69f00", "#cc79a7"), strict=True)
@@ -57,10 +57,8 @@ class LossPlot(QWidget):
         self.reset.setToolTip("Show all of every curve again after zooming")
         self.export = QPushButton("Save…")
         self.export.setToolTip("Save the curves as a picture (PNG) or as a table (CSV)")
-        self.values = QLabel()
-        self.values.setWordWrap(True)
+        self.values = SteadyLabel(lines=2)
         self.values.setToolTip("Values under the mouse, or the latest ones")
-        self.values.setMinimumHeight(2 * self.values.fontMetrics().lineSpacing())
 
         self.tools = QWidget()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QSlider, QWidget
 
+from napari_transmedseg.widgets.steady_label import SteadyLabel
 from napari_transmedseg.widgets.swipe_edit import SwipeEdit
 
 UNCERTAINTY_UNKNOWN = (
@@ -43,7 +44,7 @@ class OverlayEdit(QWidget):
         self.pseudo_label_opacity = _slider("Opacity of the pseudo-label")
         self.filled = QCheckBox("Filled (Shift+S)")
         self.filled.setToolTip("Fill what the model sees instead of outlining it")
-        self.age = QLabel()
+        self.age = SteadyLabel()
         self.age.setToolTip("How long ago the model looked at the slice on screen")
         self.uncertainty = QCheckBox("Uncertainty (G)")
         self.uncertainty.setToolTip("Brighten where the model is unsure (entropy, 0 to 1)")

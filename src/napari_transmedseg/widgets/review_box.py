@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QMenu, QPushButton, QWidget
 
 from napari_transmedseg.widgets.correction_plot import CorrectionPlot
 from napari_transmedseg.widgets.queue_list import QueueList
+from napari_transmedseg.widgets.steady_label import SteadyLabel
 from napari_transmedseg.widgets.task_progress import TaskProgress
 
 PART_TIP = (
@@ -32,8 +33,7 @@ class ReviewBox(QWidget):
         super().__init__(parent)
 
         # WIDGETS
-        self.status = QLabel("No prediction for this slice yet.")
-        self.status.setWordWrap(True)
+        self.status = SteadyLabel()
         self.accept = _button(
             "Accept slice (A)",
             "Take what was predicted into your labels, so that the whole slice is known. What "

@@ -18,6 +18,7 @@ from napari_transmedseg.widgets.loss_plot import LossPlot
 from napari_transmedseg.widgets.monitor_list import MonitorList
 from napari_transmedseg.widgets.preflight_dialog import lines_as_html
 from napari_transmedseg.widgets.section import Section
+from napari_transmedseg.widgets.steady_label import SteadyLabel
 from napari_transmedseg.widgets.training_words import course_in_words, status_in_words
 
 START_KEY = "Alt+G"
@@ -69,8 +70,7 @@ class TrainBox(QWidget):
         self.progress.setRange(0, 1000)
         self.progress.setFormat("%p %")
         self.progress.setToolTip("Share of the budget that is spent")
-        self.status = QLabel()
-        self.status.setWordWrap(True)
+        self.status = SteadyLabel()
         self.status.setToolTip(
             "Warm-up learns from annotated slices, self-training also from pseudo-labels on the "
             "others: on so much of them the model is sure enough"

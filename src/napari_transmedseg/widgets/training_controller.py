@@ -23,7 +23,8 @@ from napari_transmedseg.widgets.preferences import Preferences, PreferenceWatch
 from napari_transmedseg.widgets.preflight_dialog import PreflightDialog
 from napari_transmedseg.widgets.run_keeper import RunKeeper
 
-REDRAW_INTERVAL_MS = 150
+REDRAW_INTERVAL_MS = 500
+"""Without a graphics card the window takes 50 ms to draw the curves."""
 
 
 class TrainingController(QObject):
