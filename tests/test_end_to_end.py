@@ -106,6 +106,16 @@ def test_training_goes_on_and_starts_warm_with_json_events(worked, capsys):
     assert [event["index"] for event in predicted] == list(range(1, 9))
 
 
+def test_one_case_is_predicted_as_asked(worked, capsys):
+    command = ["predict", str(worked / "hearts"), "--cases", "heart_02_siteA"]
+    assert main([*command, "--device", "cpu", "--threads", "1"]) == 0
+    assert "1 label map in" in capsys.readouterr().out
+    assert main([*command, "--threads", "-1"]) != 0
+    assert "threads" in capsys.readouterr().err
+    assert main([*command[:2], "--cases", "nobody"]) != 0
+    assert "'nobody'" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
 def test_interrupt_saves_and_stops(worked, tmp_path, sample_folder):
     project = str(tmp_path / "hearts")

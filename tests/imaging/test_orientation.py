@@ -10,6 +10,8 @@ from napari_transmedseg.imaging.orientation import (
     orientation_in_words,
     plane_axes,
     plane_name,
+    shear_degrees,
+    shear_in_words,
 )
 
 
@@ -58,3 +60,21 @@ def test_oblique_images_say_by_how_much(degrees):
 def test_guessed_orientation_is_called_a_guess():
     geometry = Geometry(shape=(4, 5, 6), affine=np.eye(4), known=False)
     assert "guess" in orientation_in_words(geometry)
+
+
+@pytest.mark.parametrize(("degrees", "words"), [(0.01, ""), (7.0, "7° off right angles")])
+def test_grids_without_right_angles_say_so(degrees, words):
+    affine = np.diag([2.0, 3.0, 4.0, 1.0])
+    affine[1, 2] = 4.0 * np.tan(np.radians(degrees))
+    geometry = Geometry(shape=(4, 5, 6), affine=affine)
+    assert shear_degrees(geometry) == pytest.approx(degrees)
+    assert words in shear_in_words(geometry)
+    assert bool(words) == bool(shear_in_words(geometry))
+
+
+def test_oblique_grids_are_not_sheared():
+    turn = np.radians(30)
+    rotation = [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]
+    affine = np.eye(4)
+    affine[:3, :3] = np.array(rotation) * [0.7, 1.3, 5.0]
+    assert shear_in_words(Geometry(shape=(4, 5, 6), affine=affine)) == ""

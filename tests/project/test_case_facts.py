@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from napari_transmedseg.project.case_facts import DAMAGED, facts_of, format_of
@@ -38,6 +40,14 @@ def test_states_are_plain_words(project: Project, state: SliceState, word: str) 
     facts = facts_of(project, project.case("b"))
     assert facts.state == word
     assert (facts.problem == "No label yet.") == (state is SliceState.UNSEEN)
+
+
+def test_a_sheared_grid_is_a_problem_of_its_case(project: Project, tmp_path: Path) -> None:
+    affine = np.diag([1.0, 1.0, 5.0, 1.0])
+    affine[1, 2] = 1.0
+    nib.save(nib.Nifti1Image(np.ones((4, 5, 6), np.int16), affine), tmp_path / "tilted.nii.gz")
+    (case,) = project.add_images([tmp_path / "tilted.nii.gz"])
+    assert "off right angles" in facts_of(project, case).problem
 
 
 def test_a_damaged_ledger_is_a_problem_of_its_case_only(project: Project) -> None:

@@ -131,14 +131,28 @@ def test_the_last_word_on_a_slice_counts_and_withdrawn_ones_do_not() -> None:
     assert log.curves()["core"] == ([1, 2, 3], [0.5, 0.8, 0.2])
 
 
+def test_time_on_a_slice_that_stayed_open_counts_when_it_is_known() -> None:
+    begun = entry(1, None, "begun", run_id="")
+    log = CorrectionLog((begun, begun, entry(1, 0.5), entry(2, 0.5), begun))
+    assert [(one.slice_index, one.seconds) for one in log.reviews()] == [(1, 12.0), (2, 4.0)]
+    assert log.median_seconds() == 8.0
+    again = CorrectionLog((entry(1, 0.5), entry(1, None, "withdrawn"), begun, entry(1, 0.7)))
+    assert [(one.dice["ring"], one.seconds) for one in again.reviews()] == [(0.7, 16.0)]
+    assert CorrectionLog((begun,)).reviews() == []
+    assert CorrectionLog((begun,)).median_seconds() is None
+
+
 def test_words_give_the_mean_of_the_last_ten() -> None:
     log = CorrectionLog(tuple(entry(i, 0.0) for i in range(5)) + tuple(
         entry(i, 0.9) for i in range(5, 15)
     ))  # fmt: skip
     assert log.mean_dice() == pytest.approx(0.9)
     assert log.in_words() == (
-        "The last 10 predictions you reviewed matched your labels to Dice 0.90 (1 is perfect)."
+        "The last 10 predictions you reviewed matched your labels to Dice 0.90 (1 is perfect). "
+        "A slice took you 4 s (median)."
     )
+    untimed = entry(1, 0.5).model_copy(update={"seconds": 0.0})
+    assert CorrectionLog((untimed,)).in_words().endswith("(1 is perfect).")
     assert "No prediction was reviewed" in CorrectionLog((entry(1, None),)).in_words()
     assert CorrectionLog((entry(1, 0.3),)).in_words().startswith("The last prediction you")
 

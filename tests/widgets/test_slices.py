@@ -21,6 +21,7 @@ from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.session import Activity
 from napari_transmedseg.project.slice_scores import SliceScores, write_scores
+from napari_transmedseg.widgets import reviewer
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
 from napari_transmedseg.widgets.runs_dialog import RunsDialog
 
@@ -235,6 +236,18 @@ def test_corrections_are_logged_as_they_are_left(predicted_driver):
     assert project.corrections().entries[-1].reason == "withdrawn"
     assert [one.slice_index for one in project.corrections().reviews()] == [4]
     driver.screenshot("slices-corrections")
+
+
+def test_time_on_a_slice_in_progress_is_noted_when_its_case_goes(open_driver, monkeypatch):
+    monkeypatch.setattr(reviewer, "LEAST_S", 0.01)
+    project = open_driver.widget.session.project
+    go(open_driver, 5)
+    open_driver.choose_class(1)
+    open_driver.drag(*STROKE)
+    open_driver.choose_case(1)
+    (entry,) = project.corrections()
+    assert (entry.case_id, entry.slice_index, entry.reason) == ("a", 5, "begun")
+    assert project.corrections().reviews() == []
 
 
 def test_predictions_of_a_discarded_run_leave_screen_and_queue_until_it_is_taken_back(

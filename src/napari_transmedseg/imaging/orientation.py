@@ -9,6 +9,8 @@ import numpy as np
 from napari_transmedseg.imaging.geometry import AXIS_LETTERS, PLANE_AXES, Geometry
 
 _OPPOSITE = {"I": "S", "P": "A", "L": "R"}
+_SHEARED = 0.1
+"""Degrees; what headers round away is less."""
 _PLANE_NAMES = {axis: name for name, axis in PLANE_AXES.items()}
 
 
@@ -59,6 +61,24 @@ def oblique_degrees(geometry: Geometry) -> float:
     directions = np.abs(geometry.affine[:3, :3]) / np.array(geometry.spacing)
     cosines = np.clip(directions.max(axis=0), -1.0, 1.0)
     return float(np.degrees(np.arccos(cosines)).max())
+
+
+def shear_degrees(geometry: Geometry) -> float:
+    """Largest angle in degrees by which two voxel axes miss the right angle."""
+    directions = geometry.affine[:3, :3] / np.array(geometry.spacing)
+    cosines = np.abs(directions.T @ directions)[np.triu_indices(3, k=1)]
+    return float(np.degrees(np.arcsin(np.clip(cosines, 0.0, 1.0))).max())
+
+
+def shear_in_words(geometry: Geometry) -> str:
+    """What is odd about a grid without right angles; empty for all others."""
+    degrees = shear_degrees(geometry)
+    if degrees < _SHEARED:
+        return ""
+    return (
+        f"Sheared grid: voxel axes are {degrees:.2g}° off right angles, which is kept exactly; "
+        "some viewers refuse masks on it."
+    )
 
 
 def orientation_in_words(geometry: Geometry) -> str:

@@ -15,6 +15,7 @@ from napari_transmedseg.errors import GeometryError, ProjectError
 from napari_transmedseg.imaging.geometry import PLANE_AXES, Geometry, acquisition_axis
 from napari_transmedseg.imaging.io import open_image, read_volume
 from napari_transmedseg.imaging.opened import OpenedImage, pick_frame
+from napari_transmedseg.imaging.orientation import shear_in_words
 from napari_transmedseg.imaging.volume import Volume
 from napari_transmedseg.project.channel_files import (
     describe_channel,
@@ -111,13 +112,19 @@ def describe(
         spacing_confirmed=confirmed,
         modality=image.modality,
         description=image.description,
-        notes=image.notes,
+        notes=_notes_of(image),
         domain=source.domain,
         shape=geometry.display_shape,
         spacing=geometry.display_spacing,
         channel=source.channel,
     )
     return _with_channels(case, source.further, geometry, folder, options), geometry
+
+
+def _notes_of(image: OpenedImage) -> tuple[str, ...]:
+    """What is unusual in an image; a DICOM series tells of its tilted gantry itself."""
+    shear = "" if image.modality else shear_in_words(image.geometry)
+    return (*image.notes, shear) if shear else image.notes
 
 
 def source_of(case: Case, path: Path, *further: Path) -> ImageSource:

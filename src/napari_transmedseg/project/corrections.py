@@ -25,7 +25,7 @@ from napari_transmedseg.project.schema import check_case_id
 CORRECTIONS_FILE = "corrections.jsonl"
 LAST = 10
 """Reviews that the figure in words is taken over."""
-Reason = Literal["accepted", "done", "corrected", "withdrawn"]
+Reason = Literal["accepted", "done", "corrected", "withdrawn", "begun"]
 
 
 class Correction(BaseModel):
@@ -40,7 +40,8 @@ class Correction(BaseModel):
     run_id: str
     """Run that predicted; empty where nothing was predicted."""
     reason: Reason
-    """`corrected`: changed after it was accepted or done; `withdrawn`: opened again."""
+    """`corrected`: changed after it was accepted or done; `withdrawn`: opened again; `begun`: still
+    open when the person went to another case, only the time counts."""
     when: str
     """ISO 8601 with time zone."""
     who: str = ""
@@ -94,13 +95,17 @@ class CorrectionLog:
     def reviews(self) -> list[Correction]:
         """The last word on each slice and run, in the order in which it was said."""
         latest: dict[tuple[str, int, str], Correction] = {}
+        open_seconds: dict[tuple[str, int], float] = {}
         for entry in self.entries:
-            key = (entry.case_id, entry.slice_index, entry.run_id)
-            before = latest.pop(key, None)
-            if entry.reason == "withdrawn":
-                continue
-            seconds = entry.seconds + (0.0 if before is None else before.seconds)
-            latest[key] = entry.model_copy(update={"seconds": seconds})
+            place, seconds = (entry.case_id, entry.slice_index), entry.seconds
+            if entry.reason != "begun":
+                before = latest.pop((*place, entry.run_id), None)
+                seconds += 0.0 if before is None else before.seconds
+            seconds += open_seconds.pop(place, 0.0)
+            if entry.reason in ("begun", "withdrawn"):
+                open_seconds[place] = seconds
+            else:
+                latest[(*place, entry.run_id)] = entry.model_copy(update={"seconds": seconds})
         return list(latest.values())
 
     def compared(self) -> list[Correction]:
@@ -124,14 +129,21 @@ class CorrectionLog:
             return None
         return float(np.mean([np.mean(list(dice.values())) for dice in shown]))
 
+    def median_seconds(self) -> float | None:
+        """Time that a person was active on a slice until it was known as a whole."""
+        spent = [entry.seconds for entry in self.reviews() if entry.seconds > 0]
+        return float(np.median(spent)) if spent else None
+
     def in_words(self) -> str:
-        """How good the predictions were that people reviewed."""
+        """How good the predictions were that people reviewed, and how long a slice took."""
         mean = self.mean_dice()
         if mean is None:
             return "No prediction was reviewed yet: accept some slices, corrected where needed."
         count = min(LAST, len(self.compared()))
         which = "The last prediction" if count == 1 else f"The last {count} predictions"
-        return f"{which} you reviewed matched your labels to Dice {mean:.2f} (1 is perfect)."
+        words = f"{which} you reviewed matched your labels to Dice {mean:.2f} (1 is perfect)."
+        seconds = self.median_seconds()
+        return words if seconds is None else f"{words} A slice took you {seconds:.0f} s (median)."
 
 
 def slice_dice(

@@ -31,6 +31,7 @@ def project_status(project: Project) -> dict[str, Any]:
         "corrections": {
             "reviewed_slices": len(corrections.compared()),
             "mean_dice_of_last_10": corrections.mean_dice(10),
+            "median_seconds_per_slice": corrections.median_seconds(),
             "sentence": corrections.in_words(),
         },
         "advice": [*_missing_images(cases), *_without_annotation(cases),

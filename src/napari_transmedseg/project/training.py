@@ -136,7 +136,10 @@ def predict(
     ------
     ProjectError
         At the call: no such run or case, no checkpoint.
+    ConfigError
+        At the call: there is no such device, or not so many threads.
     """
+    validate_config(TrainingConfig(device=device, threads=threads))
     run = project.trained_run(run_id)
     checkpoint = run.require_checkpoint()
     check_model_fits(project, run)

@@ -109,7 +109,8 @@ class ExportDialog(QDialog):
         self._offer = offer
         with QSignalBlocker(self):
             self.cases.clear()
-            self.cases.addItem(f"All {len(offer.cases)} cases", ())
+            count = len(offer.cases)
+            self.cases.addItem("The only case" if count == 1 else f"All {count} cases", ())
             if offer.shown_case:
                 self._row_of((offer.shown_case,))
             self.run.clear()

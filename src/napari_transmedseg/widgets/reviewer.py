@@ -13,12 +13,17 @@ from napari_transmedseg.errors import ProjectTakenError, TransMedSegError
 from napari_transmedseg.project.active_time import ActiveTime
 from napari_transmedseg.project.comparing import used_runs
 from napari_transmedseg.project.corrections import Correction, Reason, slice_dice
+from napari_transmedseg.project.ledger import SliceState
+from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.session import Session
 from napari_transmedseg.project.when import now
 from napari_transmedseg.widgets.annotator import Annotator, person
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+
+LEAST_S = 1.0
+"""Shorter looks at a slice that stays open are not worth a line."""
 
 
 @dataclass(slots=True, eq=False)
@@ -121,6 +126,10 @@ class Reviewer(QObject):
         for index in list(self._reviews):
             self._settle(index)
         self._reviews = {}
+        self._on_alive()
+        for index, state in enumerate(self._annotator.ledger.states):
+            if state is SliceState.IN_PROGRESS:
+                self._log_time(index)
 
     def _log_first(self, index: int, reason: Reason) -> None:
         predicted = self._annotator.layers.predicted_slice(index)
@@ -145,19 +154,35 @@ class Reviewer(QObject):
 
     def _log(self, index: int, reason: Reason) -> None:
         project, review = self._session.project, self._reviews[index]
-        if project is None or project.read_only:
+        if project is None:
             return
         self._on_alive()
         predicted, names = review.predicted_YX, project.class_names
+        dice = {} if predicted is None else slice_dice(predicted, review.labels_YX, names)
+        seconds = self._time.take((self._case_id, index))
+        self._write(project, index, reason, seconds, run_id=review.run_id, dice=dice)
+
+    def _log_time(self, index: int) -> None:
+        """Note the time that went into a slice that is still open."""
+        project, seconds = self._session.project, self._time.take((self._case_id, index))
+        if project is not None and seconds >= LEAST_S:
+            self._write(project, index, "begun", seconds)
+
+    def _write(
+        self, project: Project, index: int, reason: Reason, seconds: float, *, run_id: str = "",
+        dice: dict[str, float] | None = None,
+    ) -> None:  # fmt: skip
+        if project.read_only:
+            return
         entry = Correction(
             case_id=self._case_id,
             slice_index=index,
-            run_id=review.run_id,
+            run_id=run_id,
             reason=reason,
             when=now(),
             who=person(),
-            dice={} if predicted is None else slice_dice(predicted, review.labels_YX, names),
-            seconds=round(self._time.take((self._case_id, index)), 1),
+            dice=dice or {},
+            seconds=round(seconds, 1),
         )
         try:
             project.log_correction(entry)

@@ -171,6 +171,7 @@ class SuggestionController(QObject):
         if activity in TRAINING_ACTIVITIES or current is None or not layers.is_open:
             return  # a training left its look at the slice, and may be discarded yet
         if activity is Activity.PREDICTING and self._desk.tasks.was_stopped:
+            self._asked = {one for one in self._asked if one[1] != current[0]}
             return  # who cancels a prediction does not want the next one instead
         if current == (self._desk.session.case_id, layers.slice_index):
             self._desk.slot(self._predict_if_new)(current[0])

@@ -196,6 +196,8 @@ class Tasks(QObject):
 
     def _on_failed(self, failure: TaskError) -> None:
         if self._worker is not None:
+            if self._task in BEGINNINGS:
+                self._session.message_changed.emit("")  # what had begun did not come
             self.failed.emit(failure)
 
     def _on_ended(self) -> None:
