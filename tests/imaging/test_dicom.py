@@ -53,10 +53,10 @@ def test_each_slice_has_its_own_scale(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("places", "attributes", "words"),
     [
-        pytest.param((0, 2, 4, 8, 10), {}, "1 missing slices .first: a gap of 4 mm after slice 2",
+        pytest.param((0, 2, 4, 8, 10), {}, "1 missing slices .first: a gap of 4 mm after slice 3",
                      id="missing slice"),
         pytest.param((0, 2, 5, 6.2), {}, "uneven spacing: 1.2 to 3 mm", id="uneven"),
-        pytest.param((0, 2, 2, 4), {}, "duplicate slices at 1 of 3 places .first: 2 at slice 1",
+        pytest.param((0, 2, 2, 4), {}, "duplicate slices at 1 of 3 places .first: 2 at slice 2",
                      id="duplicate"),
         pytest.param((0, 2), {"PixelSpacing": None}, "pixel size", id="without pixel size"),
         pytest.param((0, 2), {"ImagePositionPatient": None}, "place for each slice",

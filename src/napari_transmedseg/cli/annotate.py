@@ -66,7 +66,7 @@ class Annotate:
                 overlap=parse_overlap(self.overlap),
                 known=self.known,
             )
-        table = make_table(["case", "slices", "annotated slices (from 0)"])
+        table = make_table(["case", "slices", "annotated slices"])
         for case in summary.cases:
             table.add_row(case.case_id, str(len(case.slices)), _listed(case.slices))
         out().print(table)
@@ -76,5 +76,7 @@ class Annotate:
 
 
 def _listed(slices: tuple[int, ...]) -> str:
-    whole = len(slices) > 1 and slices == tuple(range(slices[0], slices[-1] + 1))
-    return f"{slices[0]}–{slices[-1]}" if whole else ", ".join(map(str, slices))
+    """Numbers of slices, which people count from 1, as in the widget."""
+    numbers = [index + 1 for index in slices]
+    whole = len(numbers) > 1 and numbers == list(range(numbers[0], numbers[-1] + 1))
+    return f"{numbers[0]}–{numbers[-1]}" if whole else ", ".join(map(str, numbers))

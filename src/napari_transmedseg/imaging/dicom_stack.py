@@ -174,7 +174,7 @@ def _by_place(planes: Sequence[Plane], normal: Points, name: str) -> list[list[P
         raise ImageReadError(
             f"Expected {usual} slice{'s' * (usual > 1)} at each place in {name}, found {kind} "
             f"slices at {len(odd)} of {len(places)} places (first: {len(places[odd[0]])} at "
-            f"slice {odd[0]}); separate the series, or add or remove these files."
+            f"slice {odd[0] + 1}); separate the series, or add or remove these files."
         )
     return [sorted(place, key=lambda plane: (plane.order, str(plane.path))) for place in places]
 
@@ -221,8 +221,8 @@ def _refuse_missing(gaps: npt.NDArray[np.float64], name: str) -> None:
         first = int(np.argmax(whole > 1))
         raise ImageReadError(
             f"Expected slices every {usual:.3g} mm in {name}, found {int((whole - 1).sum())} "
-            f"missing slices (first: a gap of {gaps[first]:.3g} mm after slice {first}); add the "
-            "missing files."
+            f"missing slices (first: a gap of {gaps[first]:.3g} mm after slice {first + 1}); add "
+            "the missing files."
         )
 
 

@@ -266,6 +266,6 @@ def _require_free(project: Project, case: AnnotatedCase) -> None:
     if taken:
         raise ProjectError(
             f"Expected slices without annotation in '{case.case_id}', found {len(taken)} that "
-            f"have some (slice {taken[0]} first); choose to replace it (--replace) or take other "
-            "cases."
+            f"have some (slice {taken[0] + 1} first); choose to replace it (--replace) or take "
+            "other cases."
         )

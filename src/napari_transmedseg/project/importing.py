@@ -46,8 +46,8 @@ def merge_labels(
         )
         if conflicts and not overwrite:
             raise ProjectError(
-                f"Expected slice {index} without other annotation, found {conflicts} voxels that "
-                "are annotated differently; leave the slice out, or allow overwriting."
+                f"Expected slice {index + 1} without other annotation, found {conflicts} voxels "
+                "that are annotated differently; leave the slice out, or allow overwriting."
             )
         merged[cut] = np.where(known, incoming.array[cut], merged[cut])
         is_whole, is_painted = bool(known.all()), bool(merged[cut].any())

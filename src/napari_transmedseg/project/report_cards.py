@@ -95,7 +95,7 @@ def _card(
         )
     )
     domain = project.case(case.case_id).domain
-    facts = [f"slice {index}", why, *([domain] if domain else [])]
+    facts = [f"slice {index + 1}", why, *([domain] if domain else [])]
     return (
         f"<div class='card'><header><span><b>{escape(case.case_id)}</b> "
         f"<small>{escape(', '.join(facts))}</small></span>"
