@@ -296,6 +296,16 @@ def test_latest_two_runs_are_over_each_other_first(dialog):
     ]  # fmt: skip
 
 
+def test_dice_of_two_kinds_says_which_is_which(dialog):
+    dialog.setValue([summary("run-001"), summary("run-002", dice_is_held_out=False)])
+    dialog.table.selectAll()
+    assert set(dialog.canvas.names()) == {
+        "run-001", "run-002", "run-001 held out", "run-002 annotated"
+    }  # fmt: skip
+    dialog.setValue([summary("run-001"), summary("run-002", dice=None, dice_is_held_out=False)])
+    assert set(dialog.canvas.names()) == {"run-001", "run-002"}
+
+
 def test_choosing_runs_by_keyboard_draws_them(dialog):
     dialog.table.setFocus()
     dialog.table.setCurrentCell(1, 0)

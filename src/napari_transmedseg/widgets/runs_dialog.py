@@ -59,8 +59,8 @@ class RunsDialog(QDialog):
             header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
             numbers.setVisible(False)
         self.hint = QLabel(
-            "Total loss, and mean Dice over the classes, of the chosen runs. The table says on "
-            "which slices Dice was measured: compare like with like."
+            "Total loss, and mean Dice over the classes, of the chosen runs. Dice on "
+            "held-out slices says how good a run is; on annotated ones, how well it learned them."
         )
         self.hint.setWordWrap(True)
         self.canvas = CurveCanvas()
@@ -120,14 +120,13 @@ class RunsDialog(QDialog):
 
     def _on_chosen(self) -> None:
         chosen = self._chosen()
+        kinds = {run.dice_is_held_out for run in chosen if run.dice is not None}
         lines = []
         for run in chosen:
             color = COLORS[self._runs.index(run) % len(COLORS)]
             total = run.history.losses.get("total", Curve())
-            name = run.run_id
-            lines.append(Line(panel="loss", name=name, curve=total, color=color))
-            dice = mean_dice_curve(run.history)
-            lines.append(Line(panel="Dice", name=name, curve=dice, color=color))
+            lines.append(Line(panel="loss", name=run.run_id, curve=total, color=color))
+            lines.append(_dice_line(run, color, names_kind=len(kinds) > 1))
         self.canvas.set_lines(lines)
         discarded = [run.state == "discarded" for run in chosen]
         is_free = bool(chosen) and self._busy not in [run.run_id for run in chosen]
@@ -163,6 +162,15 @@ def mean_dice_curve(history: TrainingHistory) -> Curve:
                 by_step.setdefault(step, []).append(value)
     steps = sorted(by_step)
     return Curve(steps, [sum(by_step[step]) / len(by_step[step]) for step in steps])
+
+
+def _dice_line(run: RunSummary, color: str, *, names_kind: bool) -> Line:
+    """Mean Dice; beside one of another kind it says which it is, annotated slices are dashed."""
+    name, curve = run.run_id, mean_dice_curve(run.history)
+    if names_kind:
+        name += " held out" if run.dice_is_held_out else " annotated"
+    is_dashed = names_kind and not run.dice_is_held_out
+    return Line(panel="Dice", name=name, curve=curve, color=color, is_dashed=is_dashed)
 
 
 def _cells(run: RunSummary, *, is_busy: bool) -> list[str]:
