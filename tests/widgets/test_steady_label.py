@@ -88,7 +88,7 @@ def test_going_through_slices_lays_out_nothing(open_driver):
     for index in (0, 1, 2):  # words of each kind were seen
         layers.slice_index = index
         QApplication.processEvents()
-    requests = LayoutRequests(open_driver.widget)
+    requests = LayoutRequests(open_driver.widget.loop.annotate)
     states = {open_driver.widget.annotator.ledger.states[index] for index in (0, 1)}
     for index in (1, 0, 2):
         layers.slice_index = index
