@@ -6,7 +6,7 @@ pytest.importorskip("napari")
 
 from qtpy.QtCore import QPoint, QPointF, QSize, Qt
 from qtpy.QtGui import QIcon, QKeySequence, QWheelEvent
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtWidgets import QApplication, QDockWidget, QWidget
 
 from napari_transmedseg.project.continuing import Continuation
 from napari_transmedseg.project.corrections import CorrectionLog
@@ -128,3 +128,17 @@ def test_nothing_of_the_column_is_cut_off_however_narrow_it_is_made(page):
     viewport = page.scroll_area.viewport()
     for section in page.sections.values():
         assert section.mapTo(page, section.rect().topRight()).x() <= viewport.geometry().right()
+
+
+@pytest.mark.parametrize("shown", ["start", "loop"])
+def test_below_naparis_panels_the_window_still_fits_a_small_screen(driver, tiny_project, shown):
+    window = driver.widget.window()
+    dock = next(one for one in window.findChildren(QDockWidget) if one.isAncestorOf(driver.widget))
+    if shown == "loop":
+        driver.widget.projects.open(tiny_project)
+        driver.choose_class(0)  # with the brush, napari shows its largest controls
+    window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
+    QApplication.processEvents()
+    driver.screenshot(f"docked-left-{shown}")
+    assert window.minimumSizeHint().height() <= 768
+    assert (window.width(), window.height()) == (1366, 768)

@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QLabel, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QFrame,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_transmedseg.project.recent import RecentProject
 
@@ -40,11 +49,20 @@ class StartPage(QWidget):
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
 
         # LAYOUT
-        layout = QVBoxLayout(self)
-        layout.addStretch(1)
+        body = QWidget()
+        parts = QVBoxLayout(body)
+        parts.addStretch(1)
         for part in (self.title, self.new, self.open, self.recent, self.sample, self.hint):
-            layout.addWidget(part)
-        layout.addStretch(2)
+            parts.addWidget(part)
+        parts.addStretch(2)
+        area = QScrollArea()  # below napari's own panels little height is left
+        area.setWidget(body)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(area)
 
         # CONNECTIONS
         self.new.clicked.connect(self.newRequested)
