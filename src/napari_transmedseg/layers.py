@@ -357,8 +357,9 @@ class CaseLayers:
 
     def _position(self, axis: int) -> int:
         """Index of what the viewer shows along an axis of the data."""
-        place = self._labels.world_to_data(self._viewer.dims.point[-3:])[axis]
-        return int(np.clip(round(place), 0, self._labels.data.shape[axis] - 1))
+        layer = self._labels
+        place = (self._viewer.dims.point[axis - 3] - layer.translate[axis]) / layer.scale[axis]
+        return int(np.clip(round(place), 0, layer.data.shape[axis] - 1))
 
     def _report(self, index: int) -> None:
         slice_view(self._seen, self._axis, index)[:] = slice_view(self.labels, self._axis, index)
