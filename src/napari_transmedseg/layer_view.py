@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
-from napari_transmedseg.imaging.orientation import edge_letters, plane_axes
+from napari_transmedseg.imaging.orientation import edge_letters
+from napari_transmedseg.layer_dims import displayed_axes, go_to, order_for, plane_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -61,14 +62,13 @@ class CaseView:
     @property
     def plane(self) -> int:
         """Display axis that is cut by the plane on screen; 0 in three dimensions."""
-        hidden = self._viewer.dims.not_displayed
-        return int(hidden[-1]) if hidden and self._viewer.dims.ndim == 3 else 0
+        return plane_of(self._viewer.dims) or 0
 
     @plane.setter
     def plane(self, axis: int) -> None:
         """Show another plane through the same point."""
         self._viewer.dims.ndisplay = 2
-        self._viewer.dims.order = (axis, *plane_axes(axis))
+        self._viewer.dims.order = order_for(self._viewer.dims, axis)
         self._viewer.reset_view()
 
     @property
@@ -83,7 +83,7 @@ class CaseView:
     @index.setter
     def index(self, index: Index) -> None:
         """Move the crosshair, and so the slice on screen."""
-        self._viewer.dims.set_point(range(3), self._layers.labels_layer.data_to_world(index))
+        go_to(self._viewer.dims, range(3), self._layers.labels_layer.data_to_world(index))
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -120,13 +120,11 @@ class CaseView:
     def letters(self) -> dict[str, str]:
         """Letter at each edge that has one now: top, bottom, left, right."""
         dims = self._viewer.dims
-        if not (
-            self._letters_shown and self._layers.is_open and dims.ndisplay == 2 and dims.ndim == 3
-        ):
+        if not self._letters_shown or not self._layers.is_open or plane_of(dims) is None:
             return {}
         vertical, horizontal = self._viewer.scene.camera.orientation2d
         found = edge_letters(
-            *dims.displayed,
+            *displayed_axes(dims),
             rows_run_down=str(vertical) == "down",
             columns_run_right=str(horizontal) == "right",
         )

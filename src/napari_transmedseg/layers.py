@@ -22,6 +22,8 @@ from napari_transmedseg.layer_data import (
     slice_view,
     told_at_once,
 )
+from napari_transmedseg.layer_dims import go_to, order_for, place_along, plane_of
+from napari_transmedseg.layer_undo import Undo
 from napari_transmedseg.prediction_layers import PredictionLayers
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ class CaseLayers:
         self._probes: set[int] = set()  # slices that tell whether a change of many was undone
         self._is_exchanging = False
         self.brush = Brush()
+        self.undo = Undo(self.find_edits, self.edited)
         viewer.dims.events.current_step.connect(self._on_step)
         viewer.layers.events.removed.connect(self._on_removed)
 
@@ -93,13 +96,10 @@ class CaseLayers:
                     prediction=prediction, top=self._labels,
                 )  # fmt: skip
             self._remove(old)
-            self._viewer.dims.order = order or (
-                slice_axis, *(axis for axis in range(3) if axis != slice_axis)
-            )  # fmt: skip
+            self._viewer.dims.order = order or order_for(self._viewer.dims, slice_axis)
             self._viewer.reset_view()
-            self._viewer.dims.set_point(
-                range(3), self._labels.data_to_world([size // 2 for size in self.labels.shape])
-            )
+            middle = [size // 2 for size in self.labels.shape]
+            go_to(self._viewer.dims, range(3), self._labels.data_to_world(middle))
         except BaseException:
             self.clear()  # half a case must not take strokes
             raise
@@ -150,8 +150,7 @@ class CaseLayers:
     @property
     def plane(self) -> int | None:
         """Display axis that the plane on screen cuts; None in three dimensions."""
-        dims = self._viewer.dims
-        return dims.order[-3] - dims.ndim + 3 if dims.ndisplay == 2 else None
+        return plane_of(self._viewer.dims)
 
     @property
     def slice_index(self) -> int:
@@ -160,10 +159,8 @@ class CaseLayers:
 
     @slice_index.setter
     def slice_index(self, index: int) -> None:
-        layer = self._labels
-        self._viewer.dims.set_point(
-            self._axis, layer.translate[self._axis] + index * layer.scale[self._axis]
-        )
+        axis, layer = self._axis, self._labels
+        go_to(self._viewer.dims, [axis], [layer.translate[axis] + index * layer.scale[axis]])
 
     @property
     def place_under_mouse(self) -> tuple[int, tuple[int, int]]:
@@ -205,6 +202,7 @@ class CaseLayers:
         """Set the person's labels (Y, X) of several slices as one undo step for all."""
         touched, indices, values = changed_voxels(self.labels, slices, self._axis)
         if not touched:
+            self.undo.add_step()
             return
         if len(touched) > 1:  # one of the two is off screen always
             self._probes |= {min(touched), max(touched)}
@@ -308,6 +306,7 @@ class CaseLayers:
         self._labels = self._viewer.add_labels(data, **options)
         self._labels.brush_size = 4
         self.brush.take(self._labels)
+        self.undo.take(self._labels)
         self._labels.events.paint.connect(self._on_painted)
         self._labels.events.set_data.connect(self._on_redrawn)
         self._labels.events.labels_update.connect(self._on_brushed)
@@ -340,6 +339,7 @@ class CaseLayers:
 
     def _unhook(self) -> None:
         self.brush.let_go()
+        self.undo.let_go()
         if self._labels is not None:
             self._labels.events.paint.disconnect(self._on_painted)
             self._labels.events.set_data.disconnect(self._on_redrawn)
@@ -358,7 +358,7 @@ class CaseLayers:
     def _position(self, axis: int) -> int:
         """Index of what the viewer shows along an axis of the data."""
         layer = self._labels
-        place = (self._viewer.dims.point[axis - 3] - layer.translate[axis]) / layer.scale[axis]
+        place = (place_along(self._viewer.dims, axis) - layer.translate[axis]) / layer.scale[axis]
         return int(np.clip(round(place), 0, layer.data.shape[axis] - 1))
 
     def _report(self, index: int) -> None:
@@ -381,8 +381,8 @@ class CaseLayers:
         if self._is_exchanging:
             return
         self.redrawn.emit()
-        shown, index = self._viewer.dims.order[-3], self.slice_index
-        if shown != self._axis and self._differs(shown, self._position(shown)):
+        shown, index = self.plane, self.slice_index
+        if shown not in (None, self._axis) and self._differs(shown, self._position(shown)):
             self.find_edits()  # another plane is looked at: it cuts many of our slices
         elif any(self._differs(self._axis, probe) for probe in self._probes - {index}):
             self.find_edits()

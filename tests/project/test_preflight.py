@@ -87,6 +87,18 @@ def test_missing_image_is_an_obstacle(annotated: Project, images: list[Path]):
     assert "3 slices of 1 case are annotated" in found.of("fact")[0]
 
 
+def test_a_damaged_ledger_is_an_obstacle_and_not_an_error(annotated: Project):
+    folder = annotated.folder
+    annotated.flush()
+    annotated.close()
+    damaged = sorted((folder / "annotations").glob("*.json"))[0]
+    damaged.write_text("{")
+    with Project.open(folder) as opened:
+        found = preflight(opened, TrainingConfig())
+    assert not found.is_clear
+    assert damaged.name in found.of("obstacle")[0]
+
+
 def test_class_on_one_slice_and_scanner_without_annotation_are_advice(annotated: Project):
     label_map = annotated.annotation("a")
     label_map.array[2, 6, 6] = 0

@@ -102,6 +102,11 @@ def test_x_of_the_window_asks_once_and_whoever_says_no_goes_on(
     step = driver.widget.session.history.latest
     driver.wait(lambda: driver.widget.session.history.latest is not step)
     assert driver.is_training
+    window.showMinimized()
+    QApplication.processEvents()
+    window.showNormal()
+    QApplication.processEvents()
+    assert driver.is_training
     answers.button = "Close"
     ask_to_close(window)
     driver.wait(lambda: not window.isVisible())

@@ -17,6 +17,7 @@ from scripted_training import scripted_training
 from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.engine.events import SlicePrediction
 from napari_transmedseg.project import training
+from napari_transmedseg.project.learned import note_learned
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.session import Activity
@@ -168,10 +169,9 @@ def test_copying_from_a_neighbour_puts_the_slice_in_progress(open_driver):
     driver.press(Qt.Key.Key_D)
     driver.choose_class(0)
     driver.drag(*STROKE)
-    driver.press(*UNDO)
-    assert states(driver)[4] is SliceState.ANNOTATED
-    driver.press(*UNDO)
-    assert states(driver)[4] is UNSEEN
+    for before in (SliceState.ANNOTATED, SliceState.IN_PROGRESS, UNSEEN):
+        driver.press(*UNDO)
+        assert states(driver)[4] is before
 
 
 def test_an_object_under_the_mouse_is_accepted_and_the_slice_stays_in_progress(predicted_driver):
@@ -236,6 +236,71 @@ def test_corrections_are_logged_as_they_are_left(predicted_driver):
     assert project.corrections().entries[-1].reason == "withdrawn"
     assert [one.slice_index for one in project.corrections().reviews()] == [4]
     driver.screenshot("slices-corrections")
+
+
+def test_what_was_said_of_a_slice_is_undone_and_strokes_elsewhere_stay(open_driver):
+    open_driver.choose_class(1)
+    go(open_driver, 5)
+    open_driver.drag(*STROKE)
+    painted = labels(open_driver).copy()
+    for key, said in ((Qt.Key.Key_D, SliceState.ANNOTATED), (Qt.Key.Key_U, SliceState.IN_PROGRESS)):
+        open_driver.press(key)
+        assert states(open_driver)[5] is said
+    go(open_driver, 6)
+    open_driver.press(Qt.Key.Key_W)  # no voxel changes
+    assert states(open_driver)[6] is SliceState.EMPTY
+    redo = (Qt.Key.Key_Z, CTRL | SHIFT)
+    for keys, fifth, sixth in (
+        (UNDO, SliceState.IN_PROGRESS, UNSEEN),
+        (redo, SliceState.IN_PROGRESS, SliceState.EMPTY),
+        (UNDO, SliceState.IN_PROGRESS, UNSEEN),
+        (UNDO, SliceState.ANNOTATED, UNSEEN),
+        (UNDO, SliceState.IN_PROGRESS, UNSEEN),
+    ):
+        open_driver.press(*keys)
+        assert (states(open_driver)[5], states(open_driver)[6]) == (fifth, sixth)
+        np.testing.assert_array_equal(labels(open_driver), painted)
+    open_driver.press(*UNDO)
+    assert states(open_driver)[5] is UNSEEN
+    assert not labels(open_driver)[5].any()
+
+
+def test_a_slice_is_cleared_and_comes_back(open_driver):
+    before = labels(open_driver)[3].copy()
+    go(open_driver, 3)
+    open_driver.press(Qt.Key.Key_U, SHIFT)
+    assert states(open_driver)[3] is UNSEEN
+    assert not labels(open_driver)[3].any()
+    open_driver.press(*UNDO)
+    assert states(open_driver)[3] is SliceState.ANNOTATED
+    np.testing.assert_array_equal(labels(open_driver)[3], before)
+
+
+def test_agreement_on_slices_that_the_run_learned_from_is_no_merit(predicted_driver):
+    driver, project = predicted_driver, predicted_driver.widget.session.project
+    driver.widget.annotator.give_state([5], SliceState.IN_PROGRESS)
+    driver.widget.annotator.save_now()
+    note_learned(project, project.run("run-001"))
+    go(driver, 5)
+    driver.press(Qt.Key.Key_A)
+    go(driver, 4)
+    driver.press(Qt.Key.Key_A)
+    first, second = project.corrections()
+    assert (first.slice_index, first.dice) == (5, {})
+    assert (second.slice_index, bool(second.dice)) == (4, True)
+
+
+def test_a_case_with_a_damaged_prediction_can_still_be_annotated(predicted_driver):
+    driver, project = predicted_driver, predicted_driver.widget.session.project
+    project.prediction_path("run-001", "a").write_bytes(b"no NIfTI")
+    driver.choose_case(1)
+    driver.choose_case(0)
+    assert "a is shown without it: predict it again" in shown_error(driver)
+    driver.choose_class(1)
+    go(driver, 5)
+    driver.drag(*STROKE)
+    assert states(driver)[5] is SliceState.IN_PROGRESS
+    assert not driver.widget.loop.review.accept.isEnabled()
 
 
 def test_time_on_a_slice_in_progress_is_noted_when_its_case_goes(open_driver, monkeypatch):

@@ -185,6 +185,24 @@ def filled_labels(
     return {index: _under(read(index), shape) for index, shape in zip(indices, shapes, strict=True)}
 
 
+def without_strays(slices: Mapping[int, Slice], num_classes: int) -> str:
+    """Make voxels of values that are no class unknown, in place; gives a sentence about them.
+
+    No tool of ours paints them; other plugins and the console can.
+    """
+    found = {index: labels_YX > num_classes for index, labels_YX in slices.items()}
+    strays = {index: is_stray for index, is_stray in found.items() if is_stray.any()}
+    for index, is_stray in strays.items():
+        slices[index][is_stray] = 0
+    if not strays:
+        return ""
+    places = ", ".join(str(index + 1) for index in strays)
+    return (
+        f"Expected labels of the {num_classes} classes, found other values on slice {places}; all "
+        "else was saved. Add the missing classes, or paint these voxels anew."
+    )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SliceEdit:
     """What a command did to a slice (Y, X), so that undo and redo move its state along."""
@@ -223,10 +241,17 @@ class EditHistory:
     def __init__(self, keep: int = 30) -> None:
         self._commands: list[Mapping[int, SliceEdit]] = []
         self._keep = keep
+        self._unpainted: list[Mapping[int, SliceEdit]] = []
+        """Commands that changed no voxel at all, and are done."""
+        self._undone: list[Mapping[int, SliceEdit]] = []
+        """Such commands that were undone."""
 
     def add(self, edits: Mapping[int, SliceEdit]) -> None:
         """Remember a command; the oldest is forgotten."""
         self._commands = [*self._commands[1 - self._keep :], dict(edits)]
+        if not any(edit.changes_labels for edit in edits.values()):
+            self._unpainted = [*self._unpainted[1 - self._keep :], dict(edits)]
+            self._undone = []
 
     def restate(self, index: int, labels_YX: Slice, state: SliceState) -> None:
         """Let a state that a person set belong to a slice's voxels from now on."""
@@ -240,7 +265,28 @@ class EditHistory:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._commands = []
+        self._commands, self._unpainted, self._undone = [], [], []
+
+    def step(self, states: Sequence[SliceState], *, is_undo: bool) -> dict[int, SliceState]:
+        """States after an undo, or a redo, of the latest command that changed no voxel.
+
+        Slices to which something else has happened since are left out.
+        """
+        source, target = self._unpainted, self._undone
+        if not is_undo:
+            source, target = target, source
+        if not source:
+            return {}
+        edits = source.pop()
+        target.append(edits)
+        found = {}
+        for index, edit in edits.items():
+            was, becomes = edit.state_after, edit.state_before
+            if not is_undo:
+                was, becomes = becomes, was
+            if states[index] is was:
+                found[index] = becomes
+        return found
 
     def states_for(
         self, index: int, labels_YX: Slice, states: Sequence[SliceState]

@@ -16,7 +16,7 @@ from napari_transmedseg.engine.cases import TrainingCase
 from napari_transmedseg.engine.config import TrainingConfig, validate_config
 from napari_transmedseg.errors import TransMedSegError
 from napari_transmedseg.imaging.volume import LabelArray, LabelMap
-from napari_transmedseg.project.ledger import SliceState
+from napari_transmedseg.project.ledger import Ledger, SliceState
 from napari_transmedseg.project.project import Project
 
 Severity = Literal["obstacle", "advice", "fact"]
@@ -72,13 +72,15 @@ def preflight(project: Project, config: TrainingConfig) -> Preflight:
     Preflight
         Whatever is wrong with the project or the settings is an obstacle in it, not an error.
     """
+    ledgers = _readable_ledgers(project)
     in_progress = tuple(
         OpenSlice(case_id=case.case_id, index=index)
         for case in project.cases
-        for index, state in enumerate(project.ledger(case.case_id).states)
+        if case.case_id in ledgers
+        for index, state in enumerate(ledgers[case.case_id].states)
         if state is SliceState.IN_PROGRESS
     )
-    obstacles, advice, facts = [], [], [*_slices(project)]
+    obstacles, advice, facts = [], [], [*_slices(ledgers)]
     try:
         validate_config(config)
         cases = project.training_cases()
@@ -103,9 +105,14 @@ def preflight(project: Project, config: TrainingConfig) -> Preflight:
     return Preflight(lines=lines, in_progress=in_progress)
 
 
-def _slices(project: Project) -> list[str]:
+def _readable_ledgers(project: Project) -> dict[str, Ledger]:
+    """Ledgers by case; a damaged one is left out here and becomes an obstacle further on."""
+    ledgers = {case.case_id: project.readable_ledger(case.case_id) for case in project.cases}
+    return {case_id: ledger for case_id, ledger in ledgers.items() if ledger is not None}
+
+
+def _slices(ledgers: Mapping[str, Ledger]) -> list[str]:
     """Slices that are labeled and those that are not, from the ledgers."""
-    ledgers = {case.case_id: project.ledger(case.case_id) for case in project.cases}
     states = [state for ledger in ledgers.values() for state in ledger.states]
     labeled = sum(state.is_labeled for state in states)
     untouched = [

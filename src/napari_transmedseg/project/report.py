@@ -223,7 +223,7 @@ def _slice_section(
     )
     return (
         "<h2>Slices that nobody annotated</h2><p class='quiet'>Of each case the slice on which "
-        "the reference is largest, and the one that agrees least; counted from 0, as in napari."
+        "the reference is largest, and the one that agrees least; counted from 1."
         "</p>"
         f"<div class='tools legend'>{legend}{OVERLAY_SLIDER}</div><div class='cards'>{cards}</div>"
     )

@@ -18,6 +18,7 @@ from napari_transmedseg.engine.control import StoppedError, TrainingControl
 from napari_transmedseg.engine.events import TrainingEvent
 from napari_transmedseg.errors import ConfigError, ProjectError
 from napari_transmedseg.project.case_files import load_case
+from napari_transmedseg.project.learned import note_learned
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.run import Run
 from napari_transmedseg.project.slice_scores import read_scores, scores_of, write_scores
@@ -85,11 +86,13 @@ def train(
         run, resume_from, warm_from = project.run(resume), _checkpoint(project, resume), None
         used = _resumed(run, given)
         _note_resume(run, used)
+        note_learned(project, run)
     else:
         resume_from = None
         warm_from = None if warm_start is None else _checkpoint(project, warm_start)
         used = given
         run = project.new_run(used, warm_start=warm_start)
+        note_learned(project, run, None if warm_start is None else project.run(warm_start))
     names = tuple(item.name for item in project.classes)
     events = _fit(
         run, cases, names, used, project.slice_axis,

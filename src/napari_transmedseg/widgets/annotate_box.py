@@ -24,6 +24,7 @@ class AnnotateBox(QWidget):
     doneRequested = Signal()
     emptyRequested = Signal()
     unannotateRequested = Signal()
+    clearRequested = Signal()
     copyRequested = Signal(int)
     """Index of the slice to copy from."""
     fillRequested = Signal()
@@ -55,6 +56,10 @@ class AnnotateBox(QWidget):
             "Fill the open slices between the annotated ones before and behind, by their shapes. "
             "What you painted stays. Ctrl+Z takes all of it back.",
         )
+        self.clear_slice = _button(
+            "Clear slice (Shift+U)",
+            "Take all paint off this slice and open it again. Ctrl+Z brings it back.",
+        )
         self.copy_previous = _button("Copy from ◀", _copy_tip(None))
         self.copy_next = _button("Copy from ▶", _copy_tip(None))
 
@@ -62,16 +67,18 @@ class AnnotateBox(QWidget):
         buttons = QGridLayout()
         rows = (
             (self.suggest, self.back), (self.previous, self.next), (self.done, self.empty),
-            (self.unannotate, self.fill), (self.copy_previous, self.copy_next),
+            (self.unannotate, self.clear_slice), (self.copy_previous, self.copy_next),
         )  # fmt: skip
         for row, pair in enumerate(rows):
             for column, button in enumerate(pair):
                 buttons.addWidget(button, row, column)
+        buttons.addWidget(self.fill, len(rows), 0, 1, 2)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.strip, self.legend, self.slice_label, self.reason_label):
+        for widget in (self.strip, self.legend, self.slice_label):
             layout.addWidget(widget)
         layout.addLayout(buttons)
+        layout.addWidget(self.reason_label)  # which comes and goes: the buttons stay in place
         self.set_reason("")
 
         # CONNECTIONS
@@ -81,6 +88,7 @@ class AnnotateBox(QWidget):
         self.done.clicked.connect(self.doneRequested)
         self.empty.clicked.connect(self.emptyRequested)
         self.unannotate.clicked.connect(self.unannotateRequested)
+        self.clear_slice.clicked.connect(self.clearRequested)
         self.fill.clicked.connect(self.fillRequested)
         self.copy_previous.clicked.connect(self._on_copy_previous)
         self.copy_next.clicked.connect(self._on_copy_next)
@@ -106,6 +114,7 @@ class AnnotateBox(QWidget):
         is_open = not state.is_labeled
         self.done.setEnabled(state is not SliceState.ANNOTATED)
         self.unannotate.setEnabled(state not in (SliceState.UNSEEN, SliceState.IN_PROGRESS))
+        self.clear_slice.setEnabled(state is not SliceState.UNSEEN)
         self.fill.setEnabled(is_open and before is not None and after is not None)
         for button, other in ((self.previous, before), (self.next, after)):
             button.setEnabled(other is not None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_transmedseg.engine.events import SlicePrediction
 from napari_transmedseg.errors import ProjectError, ProjectTakenError, TransMedSegError
 from napari_transmedseg.imaging.orientation import plane_name
+from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.layer_data import slice_view
 from napari_transmedseg.layers import CaseLayers
 from napari_transmedseg.project.annotating import (
@@ -19,11 +19,13 @@ from napari_transmedseg.project.annotating import (
     SliceEdit,
     accepted_labels,
     state_after_painting,
+    without_strays,
 )
 from napari_transmedseg.project.ledger import Ledger, SliceState
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.session import Activity, Session
 from napari_transmedseg.project.when import now
+from napari_transmedseg.project.who import person
 from napari_transmedseg.widgets.display_box import PLANE_KEYS
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class Annotator(QObject):
         self._changed_slices: set[int] = set()
         self._is_ledger_changed = False
         self._edits = EditHistory()
-        self._told = ""
+        self._told = self._refused = ""
         self._autosave = QTimer(self)
         self._autosave.setInterval(AUTOSAVE_INTERVAL_MS)
         self._autosave.timeout.connect(self._on_autosave)
@@ -70,6 +72,7 @@ class Annotator(QObject):
         self._announce.setSingleShot(True)
         self._announce.timeout.connect(self._tell_of_ledger)
         self.layers.edited.connect(self._on_edited)
+        self.layers.undo.stepped.connect(self._on_stepped)
         self.layers.slice_changed.connect(self._on_slice)
         self.layers.removed.connect(self._on_removed)
         session.project_closing.connect(self._on_project_closing)
@@ -87,7 +90,7 @@ class Annotator(QObject):
         self.layers.brush.lift()
         self.save()
         volume, annotation = project.volume(case_id), project.annotation(case_id)
-        prediction = project.prediction(case_id)
+        prediction = self._readable_prediction(project, case_id)
         self.close_case()
         self._case_id, self._ledger = case_id, project.ledger(case_id)
         self.layers.show(
@@ -96,6 +99,14 @@ class Annotator(QObject):
         )  # fmt: skip
         if project.read_only:
             self.layers.forbid_painting()
+
+    def _readable_prediction(self, project: Project, case_id: str) -> LabelMap | None:
+        """Prediction of a case; a damaged one does not keep the case from being annotated."""
+        try:
+            return project.prediction(case_id)
+        except TransMedSegError as error:
+            self.failed.emit(f"{error} {case_id} is shown without it: predict it again.")
+            return None
 
     def close_case(self) -> None:
         """Save the case on screen and let go of it; its layers stay until the next is shown."""
@@ -146,18 +157,16 @@ class Annotator(QObject):
             self._session.project.flush()
 
     def mark_done(self) -> None:
-        """Make the slice on screen annotated: all of it is known."""
-        index = self.require_slice()
-        self.mark_slices_done([index])
-        self.sliceDone.emit(index)
+        """Make the slice on screen annotated: all of it is known; one undo step."""
+        self.mark_slices_done([self.require_slice()])
 
     def mark_slices_done(self, indices: Iterable[int]) -> None:
-        """Make slices of the case on screen annotated: all of each is known."""
+        """Make slices of the case on screen annotated: all of each is known; one undo step."""
         self.require_case()
         indices = list(indices)
-        self.layers.find_edits(indices)
-        self.set_states(indices, SliceState.ANNOTATED)
-        self._write()
+        self.give_state(indices, SliceState.ANNOTATED)
+        for index in indices:
+            self.sliceDone.emit(index)
 
     def mark_empty(self) -> None:
         """Say that the slice on screen holds none of the classes; one undo step."""
@@ -167,12 +176,16 @@ class Annotator(QObject):
         self.sliceDone.emit(index)
 
     def unannotate(self) -> None:
-        """Take the word back that was said of the slice; painted voxels stay."""
+        """Take the word back that was said of the slice; painted voxels stay; one undo step."""
         index = self.require_slice()
         self.layers.find_edits([index])
         painted = bool(self.slice_labels(index).any())
-        self.set_states([index], SliceState.IN_PROGRESS if painted else SliceState.UNSEEN)
-        self._write()
+        self.give_state([index], SliceState.IN_PROGRESS if painted else SliceState.UNSEEN)
+
+    def clear_slice(self) -> None:
+        """Take all paint off the slice on screen and open it again; one undo step."""
+        index = self.require_slice()
+        self.apply({index: np.zeros_like(self.slice_labels(index))}, SliceState.UNSEEN)
 
     def accept(self) -> None:
         """Take the pseudo-label of the slice on screen into the labels; one undo step.
@@ -192,27 +205,29 @@ class Annotator(QObject):
         """Give slices new labels (Y, X) and a state: one undo step, which takes both back."""
         self._session.require_project().require_keeping()  # before anything shows on screen
         self.layers.find_edits(slices)
-        self._edits.add(
-            {
-                index: SliceEdit(
-                    self.slice_labels(index).copy(), labels_YX.copy(),
-                    self._ledger.states[index], state,
-                )
-                for index, labels_YX in slices.items()
-            }
-        )  # fmt: skip
+        states = self._ledger.states
+        edits = {
+            index: SliceEdit(self.slice_labels(index).copy(), new.copy(), states[index], state)
+            for index, new in slices.items()
+        }
+        for index, edit in edits.items():
+            if not edit.changes_labels:
+                self._edits.restate(index, edit.labels_after, state)
+        self._edits.add(edits)
         self.layers.set_slices(slices)
         self._note_states(slices, state, person())
         self._tell_of_ledger()
         self._write()
 
-    def set_states(self, indices: Iterable[int], state: SliceState, *, who: str = "") -> None:
-        """Set the state of slices of the case on screen, by a person unless said otherwise."""
+    def give_state(self, indices: Iterable[int], state: SliceState) -> None:
+        """Say something of slices and leave their voxels; one undo step."""
+        self.layers.find_edits(indices)
+        self.apply({index: self.slice_labels(index).copy() for index in indices}, state)
+
+    def suggest(self, index: int, *, who: str) -> None:
+        """Note that a program suggests a slice of the case on screen."""
         self._session.require_project().require_keeping()
-        indices = list(indices)
-        for index in indices:
-            self._edits.restate(index, self.slice_labels(index), state)
-        self._note_states(indices, state, who or person())
+        self._note_states([index], SliceState.SUGGESTED, who)
         self._tell_of_ledger()
 
     def slice_labels(self, index: int) -> np.ndarray:
@@ -308,6 +323,15 @@ class Annotator(QObject):
                 self._announce.start(0)
         self.sliceEdited.emit(index)
 
+    def _on_stepped(self, is_undo: bool) -> None:
+        """Take back, or do again, what was said of slices without a change of voxels."""
+        found = self._edits.step(self._ledger.states, is_undo=is_undo)
+        for index, state in found.items():
+            self._edits.restate(index, self.slice_labels(index), state)
+            self._note_states([index], state, person())
+            self._session.message_changed.emit(f"Slice {index + 1} is {state.value} again.")
+        self._tell_of_ledger()
+
     def _on_slice(self, index: int) -> None:
         self.sliceChanged.emit(index)
 
@@ -342,10 +366,16 @@ class Annotator(QObject):
         error = None if project is None else project.take_save_error()
         if project is None or not project.is_saving:
             self._write_poll.stop()
-        if isinstance(error, ProjectTakenError):
-            self.failed.emit(str(error))
-        elif error is not None:
-            self.failed.emit(f"{error} Your labels are kept and saved with the next change.")
+        if error is None:
+            self._refused = self._refused if self._write_poll.isActive() else ""
+            return
+        told, self._refused = self._refused, str(error)
+        if not isinstance(error, ProjectTakenError):
+            self._is_ledger_changed = True  # the next autosave tries again
+        if told != self._refused:
+            taken = isinstance(error, ProjectTakenError)
+            kept = "" if taken else " Your labels are kept, and saving is tried again."
+            self.failed.emit(f"{error}{kept}")
 
     def _on_autosave(self) -> None:
         """Save; what stands in the way is told once, and it is tried again each time."""
@@ -363,32 +393,6 @@ class Annotator(QObject):
             self.failed.emit(sentence)
 
 
-def without_strays(slices: Mapping[int, np.ndarray], num_classes: int) -> str:
-    """Make voxels of values that are no class unknown, in place; gives a sentence about them.
-
-    No tool of ours paints them; other plugins and the console can.
-    """
-    found = {index: labels_YX > num_classes for index, labels_YX in slices.items()}
-    strays = {index: is_stray for index, is_stray in found.items() if is_stray.any()}
-    for index, is_stray in strays.items():
-        slices[index][is_stray] = 0
-    if not strays:
-        return ""
-    places = ", ".join(str(index + 1) for index in strays)
-    return (
-        f"Expected labels of the {num_classes} classes, found other values on slice {places}; all "
-        "else was saved. Add the missing classes, or paint these voxels anew."
-    )
-
-
 def class_colors(project: Project) -> dict[int, str]:
     """Colour of each class by its value."""
     return {one.value: one.color for one in project.classes}
-
-
-def person() -> str:
-    """Name that the ledger notes for what is done by hand."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "person"

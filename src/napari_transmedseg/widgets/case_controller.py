@@ -81,7 +81,11 @@ class CaseController(QObject):
         return ids[place] if place < len(ids) else ""
 
     def _set_domain(self, case_id: str, domain: str) -> None:
-        self._desk.session.require_project().set_domain(case_id, domain)
+        try:
+            self._desk.session.require_project().set_domain(case_id, domain)
+        except ProjectError:
+            self.show_cases()  # with the domain that it has
+            raise
 
     def _show_folder(self, case_id: str) -> None:
         path = self._desk.session.require_project().image_path(case_id)
@@ -130,13 +134,15 @@ class CaseController(QObject):
                 self.open_case(case_id)
 
     def _ask_to_remove(self, case_id: str) -> None:
-        ledger = self._desk.session.require_project().ledger(case_id)
-        labeled = len(ledger.labeled_indices())
+        ledger = self._desk.session.require_project().readable_ledger(case_id)
+        known = "How much of it is known cannot be read."
+        if ledger is not None:
+            known = f"{len(ledger.labeled_indices())} of its {len(ledger)} slices are known."
         buttons = QMessageBox.StandardButton
         box = QMessageBox(
             QMessageBox.Icon.Question,
             "Remove a case",
-            f"Remove {case_id} from the project? {labeled} of its {len(ledger)} slices are known.",
+            f"Remove {case_id} from the project? {known}",
             buttons.Cancel,
             self._desk.window,
         )

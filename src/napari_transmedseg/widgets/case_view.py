@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_transmedseg.layer_dims import go_to
+
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
@@ -68,9 +70,7 @@ class CaseView:
             self._take_look(look, layers)
         point = self._points.get(case_id)
         if point is not None:
-            world = image.data_to_world(point)
-            for axis, place in enumerate(world):
-                self._viewer.dims.set_point(axis, place)
+            go_to(self._viewer.dims, range(3), image.data_to_world(point))
 
     def _take_look(self, look: _Look, layers: dict[str, Any]) -> None:
         image, dims, camera = layers["image"], self._viewer.dims, self._viewer.scene.camera

@@ -9,7 +9,8 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_transmedseg.project.class_removal import Become
 from napari_transmedseg.project.project import Project
-from napari_transmedseg.widgets.annotator import class_colors, person
+from napari_transmedseg.project.who import person
+from napari_transmedseg.widgets.annotator import class_colors
 from napari_transmedseg.widgets.class_list import NUM_KEYS
 from napari_transmedseg.widgets.desk import Desk
 from napari_transmedseg.widgets.projects import class_rows

@@ -38,7 +38,7 @@ class CorrectionPlot(QWidget):
         self.plot.getAxis("left").setWidth(48)
         self.plot.addLegend(offset=(-4, -2), colCount=3, labelTextSize="8pt", verSpacing=-6)
         self.plot.hideButtons()
-        self.plot.setMouseEnabled(x=True, y=False)
+        self.plot.setMouseEnabled(x=False, y=False)  # all of it is in sight always
         menu = self.plot.getPlotItem().ctrlMenu  # a window of its own, which outlives the plot
         menu.setParent(self.plot, menu.windowFlags())
 

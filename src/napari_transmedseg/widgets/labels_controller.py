@@ -77,9 +77,9 @@ class LabelsController(QObject):
             dialog.set_found(found)
 
     def _bring_in(self, dialog: LabelsDialog, request: LabelsRequest) -> None:
-        self._desk.annotator.save_now()
         try:
             with wait_cursor():
+                self._desk.annotator.save_now()
                 self._desk.projects.bring_in_labels(request)
         except (TransMedSegError, OSError) as error:
             self._desk.show_error(str(error), parent=dialog)

@@ -100,11 +100,11 @@ class MainWidget(QWidget):
             self.display.shut_down()
             self.slices.shut_down()
             self.cohort.shut_down()
-            self.projects.close()
             self._viewer.events.theme.disconnect(self._on_theme)
             for key in self._keys():
                 with suppress(KeyError):  # a second widget took it over and went first
                     self._viewer.bind_key(key, None)
+            self.projects.close()  # last: it waits for the disk, which may fail
 
     def _on_project(self) -> None:
         is_open = self.session.project is not None
@@ -147,7 +147,8 @@ class MainWidget(QWidget):
             if a1.type() == QEvent.Type.Close:
                 self._is_window_closing = True
                 self.desk.slot(self.annotator.save)()
-            elif a1.type() == QEvent.Type.Hide and self._is_window_closing:
+            is_hidden = a1.type() == QEvent.Type.Hide and not a1.spontaneous()  # nor minimised
+            if is_hidden and self._is_window_closing:
                 self.desk.slot(self.shut_down)()
         return super().eventFilter(a0, a1)
 

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 
 from napari_transmedseg.project.review_queue import QueuedSlice, ReviewQueue
 
-COLUMNS = ("Case", "Slice", "Unsure", "Biggest class")
+COLUMNS = ("Case", "Slice", "Unsure (0–1)", "Biggest class")
 
 
 class QueueList(QWidget):

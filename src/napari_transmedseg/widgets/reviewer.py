@@ -9,15 +9,17 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_transmedseg.engine.events import SlicePrediction
-from napari_transmedseg.errors import ProjectTakenError, TransMedSegError
+from napari_transmedseg.errors import ProjectError, ProjectTakenError, TransMedSegError
 from napari_transmedseg.project.active_time import ActiveTime
 from napari_transmedseg.project.comparing import used_runs
 from napari_transmedseg.project.corrections import Correction, Reason, slice_dice
+from napari_transmedseg.project.learned import learned_slices
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.session import Session
 from napari_transmedseg.project.when import now
-from napari_transmedseg.widgets.annotator import Annotator, person
+from napari_transmedseg.project.who import person
+from napari_transmedseg.widgets.annotator import Annotator
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -128,15 +130,27 @@ class Reviewer(QObject):
         self._reviews = {}
         self._on_alive()
         for index, state in enumerate(self._annotator.ledger.states):
-            if state is SliceState.IN_PROGRESS:
+            if state in (SliceState.IN_PROGRESS, SliceState.REJECTED):
                 self._log_time(index)
 
     def _log_first(self, index: int, reason: Reason) -> None:
         predicted = self._annotator.layers.predicted_slice(index)
         labels = self._annotator.slice_labels(index).copy()
         run_id = "" if predicted is None else self._run_ids.get(index, self._run_id)
+        if run_id and self._has_learned(run_id, index):
+            predicted = None
         self._reviews[index] = _Review(predicted, labels, run_id)
         self._log(index, reason)
+
+    def _has_learned(self, run_id: str, index: int) -> bool:
+        """Whether a run learned from a slice: that it agrees there is no merit."""
+        project = self._session.project
+        if project is None:
+            return False
+        try:
+            return index in learned_slices(project.run(run_id), self._case_id)
+        except ProjectError:  # the run is gone
+            return False
 
     def _settle(self, index: int) -> None:
         """Put the log right where a slice was changed or opened again since its review."""

@@ -13,6 +13,7 @@ SHORTCUTS: tuple[tuple[str, str], ...] = (
     ("D", "slice done"),
     ("W", "mark empty"),
     ("U", "un-annotate"),
+    ("Shift-U", "clear the slice: take all paint off it"),
     ("Shift-F", "fill between annotated slices"),
     ("A", "accept slice"),
     ("Shift-A", "accept the object under the mouse"),
@@ -32,7 +33,7 @@ SHORTCUTS: tuple[tuple[str, str], ...] = (
 """Keys over the canvas, as napari spells them; the controllers' `keys` say what they call."""
 OTHER_KEYS: tuple[tuple[str, str], ...] = (
     ("Shift", "with a mouse move: the crosshair goes along"),
-    ("Ctrl-Z", "undo the last stroke, accept or fill"),
+    ("Ctrl-Z", "undo the last stroke, accept, fill, or word about a slice"),
     ("Ctrl-Shift-Z", "redo it"),
     ("Alt-B", "check before training"),
     ("Alt-G", "start training, or train again"),

@@ -78,8 +78,7 @@ class SliceCommands(QObject):
         index = annotator.require_slice()
         annotator.require_prediction(index)
         require_rejectable(annotator.slice_labels(index), annotator.ledger.states[index])
-        annotator.set_states([index], SliceState.REJECTED)
-        annotator.save()
+        annotator.give_state([index], SliceState.REJECTED)
 
     def _spacing_YX(self) -> tuple[float, float]:
         project = self._session.project

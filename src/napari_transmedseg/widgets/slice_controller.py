@@ -27,13 +27,14 @@ class SliceController(QObject):
         annotate.doneRequested.connect(slot(annotator.mark_done))
         annotate.emptyRequested.connect(slot(annotator.mark_empty))
         annotate.unannotateRequested.connect(slot(annotator.unannotate))
+        annotate.clearRequested.connect(slot(annotator.clear_slice))
         annotate.copyRequested.connect(slot(self.commands.copy_from))
         annotate.fillRequested.connect(slot(self.commands.fill_between))
         desk.session.project_changed.connect(self._on_project)
         desk.session.case_changed.connect(self._on_case)
         desk.session.ledger_changed.connect(self._on_ledger)
         desk.session.slice_predicted.connect(self._show_slice)
-        desk.tasks.case_predicted.connect(self._on_case_predicted)
+        desk.tasks.case_predicted.connect(slot(self._on_case_predicted))
         annotator.sliceChanged.connect(self._on_slice)
         annotator.failed.connect(desk.show_error)
         jumper = Jumper(desk)
@@ -47,6 +48,7 @@ class SliceController(QObject):
             "D": slot(annotator.mark_done),
             "W": slot(annotator.mark_empty),
             "U": slot(annotator.unannotate),
+            "Shift-U": slot(annotator.clear_slice),
             "Shift-F": slot(self.commands.fill_between),
         }
         return own | self.review.keys() | self.suggestions.keys()
@@ -90,8 +92,10 @@ class SliceController(QObject):
 
     def _on_case_predicted(self, case_id: str) -> None:
         project = self._desk.session.project
-        prediction = None if project is None else project.prediction(case_id)
-        if prediction is not None and case_id == self._desk.session.case_id:
+        if project is None or case_id != self._desk.session.case_id:
+            return
+        prediction = project.prediction(case_id)
+        if prediction is not None:
             self._desk.annotator.layers.show_prediction_map(prediction)
             self._show_slice()
 

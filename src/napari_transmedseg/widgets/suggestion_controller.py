@@ -98,7 +98,7 @@ class SuggestionController(QObject):
             return
         annotator, project = self._desk.annotator, self._desk.session.require_project()
         if annotator.ledger.states[index] is SliceState.UNSEEN and not project.read_only:
-            annotator.set_states([index], SliceState.SUGGESTED, who=PROGRAM)
+            annotator.suggest(index, who=PROGRAM)
             annotator.save()
         self._desk.slot(self._predict_if_new)(case_id)
         self._show_reason(index)
@@ -163,7 +163,8 @@ class SuggestionController(QObject):
 
     def _on_case_predicted(self, case_id: str) -> None:
         self._uncertainty = {k: v for k, v in self._uncertainty.items() if k[0] != case_id}
-        self._show_reason(self._desk.annotator.layers.slice_index)
+        if self._desk.annotator.layers.is_open:
+            self._show_reason(self._desk.annotator.layers.slice_index)
 
     def _on_task_ended(self, activity: Activity) -> None:
         """Predict the suggested case that waited for the end of something else."""

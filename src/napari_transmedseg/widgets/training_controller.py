@@ -15,7 +15,7 @@ from napari_transmedseg.project.continuing import continuation_of
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.preflight import OpenSlice, Preflight
 from napari_transmedseg.project.session import TRAINING_ACTIVITIES, Activity
-from napari_transmedseg.widgets.annotator import person
+from napari_transmedseg.project.who import person
 from napari_transmedseg.widgets.desk import Desk
 from napari_transmedseg.widgets.overlay_age import OverlayAge
 from napari_transmedseg.widgets.overlay_edit import UNCERTAINTY_UNKNOWN
