@@ -9,7 +9,8 @@ from tiny_cohort import small_plan, volume
 from torch import nn
 
 from napari_transmedseg.engine.inference import Predictor
-from napari_transmedseg.engine.preprocess import NetworkSpace, image_to_network
+from napari_transmedseg.engine.preprocess import NetworkSpace, image_to_network, window_on_image
+from napari_transmedseg.engine.pseudo_labels import without_islands
 from napari_transmedseg.imaging.geometry import Geometry
 from napari_transmedseg.networks import NetworkOutput, SegmentationNetwork
 
@@ -107,6 +108,27 @@ def test_a_structure_that_leaves_the_window_is_predicted_on_whole_slices():
     assert _dice(labels, beyond) > 0.95
 
 
+@pytest.mark.parametrize("largest_component", [(1,), ()])
+def test_outside_the_window_counts_what_goes_on_from_inside(largest_component):
+    place, _, beyond = _wide_cases()
+    chest_wall = _box(place, (0.0, 0.0, 0.9), (1.0, 1.0, 1.0))  # larger than the organ
+    predictor = _predictor(0, (1.0, 1.0), (24, 24), largest_component=largest_component)
+    labels = predictor.predict_volume(volume(beyond | chest_wall, place)).labels.array
+    expected = beyond if largest_component else beyond | chest_wall
+    assert _dice(labels, expected) > 0.95
+
+
+def test_a_class_that_is_outside_the_window_only_is_kept():
+    labels = torch.zeros(3, 8, 8, dtype=torch.uint8)
+    labels[:, 0:2, 0:2], labels[:, 4:6, 4:6], labels[:, 7, 0] = 1, 2, 2
+    inside = torch.zeros(3, 8, 8, dtype=torch.bool)
+    inside[:, 3:6, 3:6] = True
+    kept = without_islands(labels, inside, (1, 2))
+    assert torch.equal(kept == 1, labels == 1)
+    assert not (kept[:, 7] == 2).any() and (kept[:, 4:6, 4:6] == 2).all()
+    assert torch.equal(without_islands(labels, inside, (1,)), labels)
+
+
 def test_whole_slices_of_odd_sizes_are_padded_to_what_the_network_takes():
     place = Geometry.from_spacing((61, 45, 5), (1.0, 1.0, 4.0), orientation="RAS")
     beyond = _box(place, (0.2, 0.1, 0.3), (0.8, 0.95, 0.7))
@@ -157,3 +179,21 @@ def test_predicting_leaves_the_network_in_its_mode():
     place = Geometry.from_spacing((16, 16, 3), (1.0, 1.0, 4.0), orientation="LPS")
     predictor.predict_volume(volume(_box(place, (0.3,) * 3, (0.8,) * 3), place))
     assert predictor.network.training
+
+
+def test_the_window_on_the_image_is_where_the_network_looks():
+    place = Geometry.from_spacing((64, 48, 6), (1.0, 1.0, 4.0), orientation="LPS")
+    space = NetworkSpace(
+        slice_axis=0, spacing_mm=(2.0, 2.0), size=(12, 12), centre=(0.5, 0.25), normalisation="unit"
+    )
+    inside = window_on_image(place, space)
+    assert inside.shape == place.display_shape
+    expected = torch.zeros(place.display_shape, dtype=torch.bool)
+    expected[:, 12:36, 4:28] = True
+    assert torch.equal(inside, expected)
+    cube = NetworkSpace(
+        slice_axis=0, spacing_mm=(4.0, 2.0, 2.0), size=(2, 12, 12), centre=(0.5, 0.5, 0.25),
+        normalisation="unit",
+    )  # fmt: skip
+    expected[[0, 1, 4, 5]] = False
+    assert torch.equal(window_on_image(place, cube), expected)

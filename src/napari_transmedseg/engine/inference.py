@@ -29,12 +29,14 @@ from napari_transmedseg.engine.preprocess import (
     probabilities_to_image,
     slices_to_display,
     window_of,
+    window_on_image,
     window_slice,
 )
 from napari_transmedseg.engine.pseudo_labels import (
     largest_components,
     normalized_entropy,
     predict_labels,
+    without_islands,
 )
 from napari_transmedseg.engine.state import build_plan_network
 from napari_transmedseg.imaging.geometry import Geometry
@@ -90,8 +92,9 @@ class Predictor:
     def predict_volume(self, volume: Volume, *, keep_probabilities: bool = False) -> Prediction:
         """Segment a volume on the grid that it came with, slice by slice or patch by patch.
 
-        The window of the training is looked at first; where the structure reaches its border,
-        the whole image is.
+        The window of the training is looked at first; where the structure reaches its border, the
+        whole image is. What that shows beyond the window the network has hardly seen in training:
+        of a class that is one piece, only what goes on from inside counts there.
 
         Raises
         ------
@@ -103,23 +106,23 @@ class Predictor:
         what = volume.name or "an image"
         require_channels(volume, self.plan.image_channels, what)
         space = self.plan.space
-        probabilities = self._run(image_to_network(volume, space))
-        if self._leaves_window(probabilities, volume.geometry):
-            window = window_of(volume.geometry, space)
-            space = replace(
-                space, size=self._padded(window.resampled), centre=(0.5,) * space.dims,
-                patch=space.patch_size if space.dims == 3 else (),
-            )  # fmt: skip
+        geometry = volume.geometry
+        probabilities, window = self._run(image_to_network(volume, space)), space
+        if self._leaves_window(probabilities, geometry):
+            space = self._whole(geometry)
             probabilities = self._run(image_to_network(volume, space))
-        by_slice = probabilities_by_slice(probabilities, volume.geometry, space)
+        by_slice = probabilities_by_slice(probabilities, geometry, space)
         labels, uncertainty, kept = [], [], []
         for part in by_slice.split(_BATCH):
-            on_image = probabilities_to_image(part, volume.geometry, space)
+            on_image = probabilities_to_image(part, geometry, space)
             labels.append(predict_labels(on_image).to(torch.uint8))
             uncertainty.append(normalized_entropy(on_image))
             if keep_probabilities:
                 kept.append(on_image)
         label_SYX = torch.cat(labels)
+        if space is not window:
+            inside_SYX = window_on_image(geometry, window)
+            label_SYX = without_islands(label_SYX, inside_SYX, self.plan.largest_component)
         if self.plan.largest_component:
             label_SYX = largest_components(
                 label_SYX[None], self.plan.num_classes, self.plan.largest_component
@@ -219,6 +222,14 @@ class Predictor:
             if start + size < length and bool(foreground.select(axis, size - 1).any()):
                 return True
         return False
+
+    def _whole(self, geometry: Geometry) -> NetworkSpace:
+        """The plan's space with a window that holds all of an image."""
+        space = self.plan.space
+        return replace(
+            space, size=self._padded(window_of(geometry, space).resampled),
+            centre=(0.5,) * space.dims, patch=space.patch_size if space.dims == 3 else (),
+        )  # fmt: skip
 
     def _padded(self, size: tuple[int, ...]) -> tuple[int, ...]:
         multiple = self.network.downsampling

@@ -154,6 +154,21 @@ def inside_mask(geometry: Geometry, space: NetworkSpace) -> Tensor:
     return _cut(torch.ones(1, *window.resampled, dtype=torch.bool), window, space)[0]
 
 
+def window_on_image(geometry: Geometry, space: NetworkSpace) -> Tensor:
+    """(S, Y, X) bool: voxels of the image that the window shows; a view."""
+    window, (shape, _) = window_of(geometry, space), slices_first(geometry, space.slice_axis)
+    inside = []
+    for axis, (start, size, resampled) in enumerate(
+        zip(window.start, space.size, window.resampled, strict=True), start=-space.dims
+    ):
+        place = (torch.arange(shape[axis]) + 0.5) * resampled / shape[axis]
+        inside.append((place >= start) & (place < start + size))
+    rows, columns = inside[-2:]
+    slices = inside[0] if space.dims == 3 else torch.ones(1, dtype=torch.bool)
+    within = slices[:, None, None] & (rows[:, None] & columns)
+    return within.expand(shape[0], -1, -1)
+
+
 def window_slice(geometry: Geometry, space: NetworkSpace, index: int) -> int | None:
     """Slice of a 3-D window that shows a slice of the image; None where it lies outside."""
     window = window_of(geometry, space)

@@ -102,6 +102,34 @@ class PendingComponents:
         return self._labels_BYX.masked_fill(dropped_BYX, 0)
 
 
+def without_islands(labels_SYX: Tensor, inside_SYX: Tensor, classes: Collection[int]) -> Tensor:
+    """Make background of components of some classes that have no voxel inside a region.
+
+    A class without any voxel there keeps all that it has.
+
+    Parameters
+    ----------
+    labels_SYX : Tensor
+        Classes of a volume, on the CPU.
+    inside_SYX : Tensor
+        Bool: the region.
+    classes : collection of int
+        Those whose components are looked at.
+    """
+    import cc3d
+
+    labels = labels_SYX.numpy()
+    inside = inside_SYX.numpy()
+    chosen = [value for value in classes if np.any(inside & (labels == value))]
+    if not chosen:
+        return labels_SYX
+    components = cc3d.connected_components(np.where(np.isin(labels, chosen), labels, 0))
+    is_island = np.ones(int(components.max()) + 1, bool)
+    is_island[0] = False
+    is_island[np.unique(components[inside])] = False
+    return labels_SYX.masked_fill(torch.from_numpy(is_island[components]), 0)
+
+
 def normalized_entropy(probabilities_BCYX: Tensor) -> Tensor:
     """Entropy of the class probabilities over log C, (B, …space) in [0, 1]."""
     num_classes = probabilities_BCYX.shape[1]
