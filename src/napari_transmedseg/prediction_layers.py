@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PSEUDO_LABEL = "pseudo-label"
 UNCERTAINTY = "uncertainty"
 FROM_BELOW = (UNCERTAINTY, PSEUDO_LABEL)
+_FRACTIONS = (np.arange(256, dtype=np.float32) / 255).astype(np.float16)
 
 
 class PredictionLayers:
@@ -31,6 +32,8 @@ class PredictionLayers:
 
     look_changed = Signal(str, str, object)
     """Somebody used the viewer's own controls: role, `visible` or `opacity`, and its value."""
+    replaced = Signal()
+    """The whole case was predicted anew, or the prediction went."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
@@ -46,6 +49,12 @@ class PredictionLayers:
         self._is_expected = self._is_setting = False
         self._predicted: set[int] = set()
         self._looked_at: set[int] = set()
+        self._is_map_missing = False
+
+    @property
+    def case_id(self) -> str:
+        """Case that the predictions are of."""
+        return self._case_id
 
     @property
     def by_role(self) -> dict[str, Any]:
@@ -75,7 +84,7 @@ class PredictionLayers:
             PSEUDO_LABEL: np.zeros(shape, np.uint8),
         }
         self._predicted, self._looked_at = set(), set()
-        self._is_expected = False
+        self._is_expected = self._is_map_missing = False
         if prediction is not None:
             self._take(prediction)
         for name, layer in self._layers.items():
@@ -88,6 +97,7 @@ class PredictionLayers:
             layer.events.visible.disconnect(self._on_look)
             layer.events.opacity.disconnect(self._on_look)
         self._layers, self._arrays, self._predicted, self._top = {}, {}, set(), None
+        self._is_map_missing = False
 
     def expect(self) -> None:
         """Make the layers ready: predictions are about to come."""
@@ -101,8 +111,33 @@ class PredictionLayers:
         return np.array(slice_view(self.pseudo_label, self._axis, index))
 
     def knows_uncertainty(self, index: int) -> bool:
-        """Whether the uncertainty of a slice came with its pseudo-label; maps have none."""
+        """Whether the uncertainty of a slice is there: a map of labels comes without."""
         return index in self._looked_at
+
+    @property
+    def awaits_uncertainty(self) -> bool:
+        """Whether a map of labels came whose uncertainty nobody brought yet, nor said has none."""
+        return self._is_map_missing
+
+    def take_uncertainty(self, uncertainty_IPL: npt.NDArray[np.uint8] | None) -> None:
+        """Take in how unsure the map of labels is; slices looked at since then stay as they are.
+
+        Parameters
+        ----------
+        uncertainty_IPL
+            0 to 255 for 0 to 1; None where it is not known.
+        """
+        self._is_map_missing = False
+        if uncertainty_IPL is None:
+            return
+        array = self._arrays[UNCERTAINTY]
+        newer = {i: slice_view(array, self._axis, i).copy() for i in self._looked_at}
+        array[:] = _FRACTIONS[uncertainty_IPL]
+        for index, plane in newer.items():
+            slice_view(array, self._axis, index)[:] = plane
+        self._looked_at = set(self._predicted)
+        if UNCERTAINTY in self._layers:
+            self._layers[UNCERTAINTY].refresh(extent=False)
 
     def show_slice(
         self, index: int, pseudo_label_YX: npt.NDArray[Any], uncertainty_YX: npt.NDArray[Any],
@@ -124,6 +159,7 @@ class PredictionLayers:
         self._set_up()
         for layer in self._layers.values():
             layer.refresh(extent=False)
+        self.replaced.emit()
 
     def replace(self, label_map: LabelMap | None, keep: Iterable[int]) -> None:
         """Forget all predicted slices but some, and take the others from a map, if there is one."""
@@ -133,6 +169,7 @@ class PredictionLayers:
         }
         looked_at = self._looked_at & set(kept)
         self._predicted, self._looked_at = set(), set()
+        self._is_map_missing = False
         for array in self._arrays.values():
             array[:] = 0
         if label_map is not None:
@@ -145,6 +182,7 @@ class PredictionLayers:
         self._set_up()
         for layer in self._layers.values():
             layer.refresh(extent=False)
+        self.replaced.emit()
 
     def set_look(self, name: str, *, visible: bool, opacity: float) -> None:
         """Show or hide the pseudo-label or the uncertainty; opacity in [0, 1]."""
@@ -172,7 +210,7 @@ class PredictionLayers:
     def _take(self, label_map: LabelMap) -> None:
         self._arrays[PSEUDO_LABEL][:] = label_map.array
         self._arrays[UNCERTAINTY][:] = 0  # what there was belongs to other predictions
-        self._looked_at = set()
+        self._looked_at, self._is_map_missing = set(), True
         self._predicted = set(range(label_map.array.shape[self._axis]))
 
     def _set_up(self) -> None:

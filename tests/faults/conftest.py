@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cohorts import add_made_up_run, disc_classes, make_project
 from outcomes import CASE, DONE, REPORTS, TALLY
@@ -40,6 +41,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         scores = {"uncertainty": 0.5, "slice_uncertainty": [0.5] * project.num_slices(CASE)}
         path = project.prediction_path(run.run_id, CASE).with_name(f"{CASE}.json")
         path.write_text(json.dumps(scores))
+        shape = geometry.display_shape
+        project.save_uncertainty(run.run_id, CASE, np.full(shape, 0.5, np.float32))
     return root
 
 

@@ -32,6 +32,7 @@ FILES = {
     "snapshot": f"snapshots/{CASE}/0002.slices",
     "prediction": f"predictions/run-001/{CASE}.nii.gz",
     "uncertainty": f"predictions/run-001/{CASE}.json",
+    "uncertainty map": f"predictions/run-001/{CASE}.uncertainty.nii.gz",
     "run's settings": "runs/run-001/config.json",
     "run's events": "runs/run-001/metrics.jsonl",
 }
@@ -99,6 +100,7 @@ def _uses(project: Project) -> list[Callable[[], object]]:
         lambda: history_of(project, "run-001"),
         lambda: project.prediction(CASE, "run-001"),
         lambda: uncertainty(project, CASE, "run-001"),
+        lambda: project.uncertainty_map(CASE, "run-001"),
         lambda: project.config,
         lambda: export(project, out, ExportOptions(reviewed_only=True)),
         lambda: export(project, out),

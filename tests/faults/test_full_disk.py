@@ -50,6 +50,9 @@ ACTIONS: dict[str, Callable[[Project], object]] = {
     "class": lambda project: project.add_class("new"),
     "run": lambda project: project.new_run(TrainingConfig()),
     "prediction": lambda project: project.save_prediction("run-001", CASE, _labels(project)),
+    "uncertainty": lambda project: project.save_uncertainty(
+        "run-001", CASE, np.zeros(project.geometry(CASE).display_shape, np.float32)
+    ),
     "export": lambda project: export(project, project.folder.parent / "out"),
 }
 

@@ -305,11 +305,12 @@ def test_an_image_of_unknown_place_is_refused(
         project.add_images([make_image(tmp_path / "lost.nii.gz", code=0)])
 
 
+@pytest.mark.parametrize("name", ["a.known", "a.uncertainty"])
 def test_a_name_that_would_be_another_cases_mask_is_refused(
-    project: Project, make_image: Callable[..., Path], tmp_path: Path
+    project: Project, make_image: Callable[..., Path], tmp_path: Path, name: str
 ) -> None:
-    with refused(ProjectError, "a.known"):
-        project.add_images([make_image(tmp_path / "a.known.nii.gz")])
+    with refused(ProjectError, name):
+        project.add_images([make_image(tmp_path / f"{name}.nii.gz")])
 
 
 def test_a_project_needs_images(tmp_path: Path) -> None:

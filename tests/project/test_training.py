@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.engine.control import TrainingControl
@@ -88,6 +88,9 @@ def test_from_annotation_to_masks_on_the_images_grid(project: Project, tmp_path:
         assert all(0 <= value <= 1 for value in scores.slice_disagreement)
         assert any(scores.slice_disagreement)
         assert set(scores.slice_class) <= {0, 1, 2}
+        voxels = project.uncertainty_map(item.case_id, run.run_id)
+        assert voxels is not None
+        assert_allclose(voxels.mean(axis=(1, 2)) / 255, per_slice, atol=0.5 / 255)
     assert {p.name: p.read_bytes() for p in (project.folder / "annotations").iterdir()} == before
 
     export(project, tmp_path / "out")
@@ -123,6 +126,22 @@ def test_a_warm_start_is_a_new_run_that_says_where_it_comes_from(project: Projec
     assert project.run().run_id == "run-002"
     assert project.run().details()["warm_start"] == "run-001"
     assert project.run("run-001").require_checkpoint().read_bytes() == first
+
+
+def test_a_disk_that_refuses_the_uncertainty_keeps_the_mask(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(train(project, CONFIG))
+
+    def write_full(path: Path, *_: object) -> None:
+        raise ProjectError(f"Expected to write {path}, found a full disk; free some space.")
+
+    monkeypatch.setattr("napari_transmedseg.project.project.write_fractions", write_full)
+    (done,) = predict(project, "run-001", case_ids=["a"])
+    assert project.prediction("a") is not None
+    assert project.uncertainty_map("a", "run-001") is None
+    assert uncertainty(project, "a", "run-001") is not None
+    assert [path.name for path in done.path.parent.glob("a.*.nii.gz")] == []
 
 
 def test_some_cases_can_be_predicted_and_prediction_stops_between_cases(

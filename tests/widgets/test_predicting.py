@@ -3,6 +3,7 @@
 import threading
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 
 pytest.importorskip("napari")
@@ -111,3 +112,76 @@ def test_cases_are_predicted_where_preferences_or_the_form_say(trained, preferen
     driver.click(loop.review.predict)
     finish(driver)
     assert asked == [("cpu", 2), ("cuda", gui_threads())]
+
+
+def count_readings(monkeypatch) -> list[str]:
+    """Cases whose uncertainty is read from the disk from now on."""
+    read, seen = Project.uncertainty_map, []
+
+    def noted(project, case_id, run_id):
+        seen.append(case_id)
+        return read(project, case_id, run_id)
+
+    monkeypatch.setattr(Project, "uncertainty_map", noted)
+    return seen
+
+
+def assert_shows_what_was_written(driver, case_id: str) -> None:
+    written = driver.widget.session.project.uncertainty_map(case_id, "run-001")
+    shown = driver.viewer.layers[f"{case_id} uncertainty"].data
+    assert written.any()
+    np.testing.assert_allclose(shown, written / 255, atol=1e-3)
+
+
+def test_g_shows_where_the_model_was_unsure_of_a_predicted_case(trained, monkeypatch):
+    driver, overlay = trained, trained.widget.loop.overlay
+    driver.widget.loop.show_part("Overlay")
+    read = count_readings(monkeypatch)
+    driver.click(driver.widget.loop.review.predict)
+    finish(driver)
+    driver.choose_case(1)
+    driver.choose_case(0)
+    assert read == []
+    driver.press(Qt.Key.Key_G)
+    assert read == ["a"]
+    assert overlay.uncertainty.isChecked() and overlay.unknown.isHidden()
+    assert_shows_what_was_written(driver, "a")
+    driver.screenshot("uncertainty-of-a-predicted-case")
+    read.clear()
+    driver.widget.annotator.layers.slice_index += 1
+    driver.press(Qt.Key.Key_G)
+    driver.press(Qt.Key.Key_G)
+    assert read == [] and overlay.unknown.isHidden()
+    driver.choose_case(1)
+    assert read == ["b"]
+    assert overlay.unknown.isHidden()
+    assert_shows_what_was_written(driver, "b")
+
+
+def test_uncertainty_that_is_shown_follows_the_predictions(trained):
+    driver, overlay = trained, trained.widget.loop.overlay
+    project = driver.widget.session.project
+    driver.press(Qt.Key.Key_G)
+    assert not overlay.unknown.isHidden()
+    driver.click(driver.widget.loop.review.predict)
+    finish(driver)
+    assert overlay.unknown.isHidden()
+    assert_shows_what_was_written(driver, "a")
+    project.discard_run("run-001")
+    assert not overlay.unknown.isHidden()
+    assert not driver.viewer.layers["a uncertainty"].data.any()
+    project.discard_run("run-001", is_discarded=False)
+    assert overlay.unknown.isHidden()
+    assert_shows_what_was_written(driver, "a")
+
+
+def test_of_predictions_without_a_map_the_uncertainty_is_not_known(trained):
+    driver, overlay = trained, trained.widget.loop.overlay
+    driver.click(driver.widget.loop.review.predict)
+    finish(driver)
+    mask = driver.widget.session.project.prediction_path("run-001", "a")
+    mask.with_name("a.uncertainty.nii.gz").unlink()
+    driver.press(Qt.Key.Key_G)
+    assert not overlay.unknown.isHidden()
+    assert driver.widget.loop.message.text() == overlay.unknown.text()
+    assert not driver.viewer.layers["a uncertainty"].data.any()

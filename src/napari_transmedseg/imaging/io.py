@@ -21,18 +21,21 @@ from napari_transmedseg.imaging.formats import (
     find_images,
     is_supported,
 )
-from napari_transmedseg.imaging.geometry import Geometry
+from napari_transmedseg.imaging.geometry import Geometry, require_same_space
 from napari_transmedseg.imaging.opened import OpenedImage, pick_frame
 from napari_transmedseg.imaging.overlap import OverlapRule
 from napari_transmedseg.imaging.volume import LabelArray, LabelMap, Volume
 
 __all__ = [
-    "SUFFIXES", "case_id_of", "find_images", "is_supported", "open_image", "read_geometry",
-    "read_labels", "read_volume", "write_labels", "write_probabilities",
+    "SUFFIXES", "case_id_of", "find_images", "is_supported", "open_image", "read_fractions",
+    "read_geometry", "read_labels", "read_volume", "write_fractions", "write_labels",
+    "write_probabilities",
 ]  # fmt: skip
 
 MASK_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd")
 """What masks can be written as."""
+FRACTION_STEPS = 255
+"""Value that stands for 1 where fractions are held as uint8."""
 
 
 def open_image(
@@ -194,12 +197,61 @@ def write_probabilities(
     write_bytes(path, nifti.encode_labels(array, geometry, compress=compress))
 
 
+def write_fractions(
+    path: Path, fractions_IPL: npt.NDArray[np.floating], geometry: Geometry
+) -> None:
+    """Write fractions, in [0, 1], as compressed NIfTI of one byte per voxel, on that geometry.
+
+    Its scaling says what the bytes mean: every program reads numbers from 0 to 1 in steps of
+    1/255, and none takes them for classes.
+
+    Raises
+    ------
+    GeometryError, ProjectError
+        As `write_labels`.
+    """
+    array = geometry.to_source(_as_steps(fractions_IPL))
+    content = nifti.encode_labels(array, geometry, compress=True, slope=1 / FRACTION_STEPS)
+    write_bytes(path, content)
+
+
+def read_fractions(path: Path, geometry: Geometry) -> npt.NDArray[np.uint8]:
+    """Read fractions that lie on a geometry: (I, P, L), where 255 stands for 1.
+
+    Raises
+    ------
+    ImageReadError
+        If the file is missing or damaged, or holds anything but numbers from 0 to 1.
+    GeometryError
+        If it lies elsewhere.
+    """
+    image = open_image(path)
+    require_same_space(geometry, image.geometry, str(path), "its image")
+    data = image.load(pick_frame(image, None, path))
+    low, high = float(data.min()), float(data.max())
+    if not (low >= 0 and high <= 1 + 1e-6):  # nor NaN
+        raise ImageReadError(
+            f"Expected numbers from 0 to 1 in {path}, found {low:g} to {high:g}; make it anew."
+        )
+    return _as_steps(image.geometry.to_display(data))
+
+
 def read_geometry(path: str | os.PathLike[str], *, series: str = "") -> Geometry:
     """Read the grid of an image without its voxels; errors as in `read_volume`."""
     path = Path(path)
     image = open_image(path, series=series)
     pick_frame(image, None, path)
     return image.geometry
+
+
+def _as_steps(fractions_IPL: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Round to uint8; one plane in memory order at a time, so that nothing is held twice."""
+    steps = np.empty_like(fractions_IPL, dtype=np.uint8)
+    axis = int(np.argmax(np.abs(steps.strides)))
+    planes = zip(np.moveaxis(steps, axis, 0), np.moveaxis(fractions_IPL, axis, 0), strict=True)
+    for rounded, plane in planes:
+        np.rint(FRACTION_STEPS * plane, out=rounded, casting="unsafe")
+    return steps
 
 
 def _encode(name: str, label_map: LabelMap) -> bytes:

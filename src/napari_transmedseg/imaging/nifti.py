@@ -59,7 +59,9 @@ def open_image(path: Path) -> OpenedImage:
     )
 
 
-def encode_labels(array: npt.NDArray[Any], geometry: Geometry, *, compress: bool) -> bytes:
+def encode_labels(
+    array: npt.NDArray[Any], geometry: Geometry, *, compress: bool, slope: float = 1.0
+) -> bytes:
     """Make the bytes of a mask file.
 
     Parameters
@@ -70,6 +72,9 @@ def encode_labels(array: npt.NDArray[Any], geometry: Geometry, *, compress: bool
         The image's; its header is kept except for data type, scaling and display range.
     compress
         Whether to gzip (the same labels always give the same bytes).
+    slope
+        What a stored value is multiplied with when it is read; other than 1 for measurements,
+        which are no classes.
 
     Raises
     ------
@@ -82,7 +87,7 @@ def encode_labels(array: npt.NDArray[Any], geometry: Geometry, *, compress: bool
             "orientation; convert the original again so that they are kept (NIfTI with sform or "
             "qform)."
         )
-    header = _mask_header(array, geometry)
+    header = _mask_header(array, geometry, slope)
     stored = array.astype(header.get_data_dtype(), copy=False)
     head = header.binaryblock.ljust(int(header["vox_offset"]), b"\0")
     voxels = np.asfortranarray(stored).T.data.cast("B")
@@ -228,7 +233,7 @@ def _scaled(data: npt.NDArray[Any], slope: float, inter: float) -> npt.NDArray[n
     return scaled
 
 
-def _mask_header(array: npt.NDArray[Any], geometry: Geometry) -> Nifti1Header:
+def _mask_header(array: npt.NDArray[Any], geometry: Geometry, slope: float) -> Nifti1Header:
     header = _kept_header(geometry)
     if header is None:
         header = _new_header(geometry)
@@ -236,9 +241,10 @@ def _mask_header(array: npt.NDArray[Any], geometry: Geometry) -> Nifti1Header:
     shape = tuple(int(n) for n in header.get_data_shape())
     if shape[:3] + (1,) * (3 - len(shape)) != array.shape or np.prod(shape) != array.size:
         header.set_data_shape(array.shape)
-    header["scl_slope"], header["scl_inter"] = 1.0, 0.0
+    header["scl_slope"], header["scl_inter"] = slope, 0.0
     header["cal_min"], header["cal_max"] = 0.0, 0.0
-    header["intent_code"] = _INTENT_ESTIMATE if array.dtype.kind == "f" else _INTENT_LABEL
+    are_classes = array.dtype.kind != "f" and slope == 1.0
+    header["intent_code"] = _INTENT_LABEL if are_classes else _INTENT_ESTIMATE
     for name in ("intent_p1", "intent_p2", "intent_p3"):
         header[name] = 0.0
     single = Nifti2Header if isinstance(header, Nifti2Header) else Nifti1Header

@@ -15,6 +15,8 @@ __all__ = ["LABEL_SUFFIXES", "Pairing", "find_label_maps", "pair_label_maps", "s
 
 CASE_PLACEHOLDER = "{case}"
 KNOWN_SUFFIX = ".known"
+UNCERTAINTY_SUFFIX = ".uncertainty"
+_NO_LABELS = (KNOWN_SUFFIX, UNCERTAINTY_SUFFIX)
 LABEL_FOLDERS = ("labels", "label", "masks", "mask", "segmentations", "annotations", "gt")
 _CHANNEL = re.compile(r"_0000$")  # nnU-Net's first channel
 _LISTED = 10
@@ -143,7 +145,7 @@ def _label_files(path: Path) -> list[Path]:
         files = find_images([path]) + [file for one in series for file in one.files]
     else:
         files = [path] if is_segmentation(path) else find_images([path])
-    return [file for file in files if not case_id_of(file).endswith(KNOWN_SUFFIX)]
+    return [file for file in files if not case_id_of(file).endswith(_NO_LABELS)]
 
 
 def _by_usual_names(

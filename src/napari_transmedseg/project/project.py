@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal, Self
 
+import numpy as np
+import numpy.typing as npt
+
 from napari_transmedseg.engine.cases import TrainingCase
-from napari_transmedseg.errors import ProjectError
+from napari_transmedseg.errors import ProjectError, TransMedSegError
 from napari_transmedseg.imaging.geometry import require_same_space
-from napari_transmedseg.imaging.io import open_image, read_labels, write_labels
+from napari_transmedseg.imaging.io import (
+    open_image,
+    read_fractions,
+    read_labels,
+    write_fractions,
+    write_labels,
+)
 from napari_transmedseg.imaging.volume import LabelMap
 from napari_transmedseg.project import case_files
 from napari_transmedseg.project.channel_files import require_present
@@ -23,6 +33,7 @@ from napari_transmedseg.project.corrections import (
 from napari_transmedseg.project.curating import CuratedCohort
 from napari_transmedseg.project.image_sources import ImageSource
 from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
+from napari_transmedseg.project.label_files import UNCERTAINTY_SUFFIX
 from napari_transmedseg.project.links import check_links, remember_cases
 from napari_transmedseg.project.lock import ProjectLock
 from napari_transmedseg.project.opening import (
@@ -221,8 +232,39 @@ class Project(CuratedCohort, RestorableCohort):
         checked = self._checked(case_id, label_map, f"the prediction of {case_id}")
         path = self.prediction_path(self.run(run_id).run_id, case_id)
         case_files.make_folder(path.parent)
+        with suppress(OSError):  # what an earlier prediction was unsure of is no word on this one
+            self._uncertainty_path(run_id, case_id).unlink()
         write_labels(path, checked)
         return path
+
+    def save_uncertainty(
+        self, run_id: str, case_id: str, uncertainty_IPL: npt.NDArray[np.floating]
+    ) -> None:
+        """Write how unsure a run is of each voxel, in [0, 1], beside its prediction of a case.
+
+        Raises
+        ------
+        ProjectError, GeometryError
+            If the project or its disk takes nothing, or the array is of another shape.
+        """
+        self._require_writable()
+        path = self._uncertainty_path(run_id, case_id)
+        write_fractions(path, uncertainty_IPL, self.geometry(case_id))
+
+    def uncertainty_map(self, case_id: str, run_id: str) -> npt.NDArray[np.uint8] | None:
+        """Read how unsure a run is of each voxel of a case it predicted: entropy over log C.
+
+        Returns
+        -------
+        npt.NDArray[np.uint8] | None
+            (I, P, L), 0 to 255 for 0 to 1. None where there is none that lies on the image:
+            predictions of older versions have none, nor those that filled the disk.
+        """
+        path = self._uncertainty_path(run_id, case_id)
+        try:
+            return read_fractions(path, self.geometry(case_id))
+        except TransMedSegError:
+            return None
 
     def prediction(self, case_id: str, run_id: str | None = None) -> LabelMap | None:
         """Read what a run predicted; without an id the latest that did and is not discarded.
@@ -261,6 +303,10 @@ class Project(CuratedCohort, RestorableCohort):
     @cached_property
     def _corrections(self) -> CorrectionFile:
         return CorrectionFile(self.folder / CORRECTIONS_FILE)
+
+    def _uncertainty_path(self, run_id: str, case_id: str) -> Path:
+        mask = self.prediction_path(run_id, case_id)
+        return mask.with_name(f"{case_id}{UNCERTAINTY_SUFFIX}.nii.gz")
 
     def _known_annotation(self, case_id: str) -> LabelMap | None:
         if not self._files(case_id).exist:

@@ -241,10 +241,11 @@ def check_case_id(case_id: str) -> None:
     ProjectError
     """
     bad = not case_id or case_id.startswith(".") or any(mark in case_id for mark in '/\\:*?"<>|')
-    if bad or case_id.lower().endswith((".known", ".ledger")) or not case_id.isprintable():
+    taken = case_id.lower().endswith((".known", ".ledger", ".uncertainty"))
+    if bad or taken or not case_id.isprintable():
         raise ProjectError(
-            f"Expected a case id that is a plain file name without ending in '.known' or "
-            f"'.ledger', found {case_id!r}; rename the image file."
+            f"Expected a case id that is a plain file name without ending in '.known', '.ledger' "
+            f"or '.uncertainty', found {case_id!r}; rename the image file."
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,8 @@ def predict(
     """Predict cases with a trained run, into `predictions/<run>/`; annotation is not touched.
 
     Beside each mask, `<case>.json` holds its mean uncertainty, and of every slice the uncertainty,
-    the disagreement of student and teacher, and the biggest class.
+    the disagreement of student and teacher, and the biggest class; `<case>.uncertainty.nii.gz`
+    holds the uncertainty of every voxel, unless the disk has no room for that any more.
 
     Parameters
     ----------
@@ -243,6 +245,8 @@ def _predict(
             prediction.labels.array, prediction.uncertainty_IPL, second, project.slice_axis
         )
         write_scores(project, case_id, run.run_id, scores)
+        with suppress(ProjectError):  # a full disk; the mask is there, and shown without
+            project.save_uncertainty(run.run_id, case_id, prediction.uncertainty_IPL)
         yield CasePredicted(case_id=case_id, index=index, total=len(case_ids), path=path)
 
 

@@ -12,7 +12,7 @@ from napari_transmedseg.widgets.swipe_edit import SwipeEdit
 
 UNCERTAINTY_UNKNOWN = (
     "Uncertainty is not known of this slice: the model tells it of slices that are on screen "
-    "while it trains."
+    "while it trains, and of all when it predicts all cases; older predictions have none."
 )
 OPACITY_STEP = 10
 """Percent that a key adds or takes."""

@@ -22,6 +22,7 @@ from napari_transmedseg.widgets.overlay_edit import UNCERTAINTY_UNKNOWN
 from napari_transmedseg.widgets.preferences import Preferences, PreferenceWatch
 from napari_transmedseg.widgets.preflight_dialog import PreflightDialog
 from napari_transmedseg.widgets.run_keeper import RunKeeper
+from napari_transmedseg.widgets.waiting import wait_cursor
 
 REDRAW_INTERVAL_MS = 500
 """Without a graphics card the window takes 50 ms to draw the curves."""
@@ -53,6 +54,7 @@ class TrainingController(QObject):
         train.plot.exportRequested.connect(desk.slot(self._save_curves))
         desk.loop.overlay.valueChanged.connect(self._on_overlay)
         desk.annotator.layers.predictions.look_changed.connect(self._on_look)
+        desk.annotator.layers.predictions.replaced.connect(self._show_doubt)
         desk.loop.overlay.uncertainty.toggled.connect(self._on_uncertainty)
         desk.annotator.sliceChanged.connect(self._show_doubt)
         session.slice_predicted.connect(self._show_doubt)
@@ -85,6 +87,7 @@ class TrainingController(QObject):
         self._age.shut_down()
         self._preferences.close()
         self._desk.annotator.layers.predictions.look_changed.disconnect(self._on_look)
+        self._desk.annotator.layers.predictions.replaced.disconnect(self._show_doubt)
 
     def show_continuation(self) -> None:
         """Say what the next training goes on from, and which classes there are."""
@@ -200,8 +203,22 @@ class TrainingController(QObject):
     def _show_doubt(self, *_: object) -> None:
         """Where no uncertainty is known, dark does not mean certain: say so."""
         layers = self._desk.annotator.layers
+        self._bring_uncertainty()
         is_known = layers.is_open and layers.predictions.knows_uncertainty(layers.slice_index)
         self._desk.loop.overlay.set_uncertainty_known(is_known)
+
+    def _bring_uncertainty(self) -> None:
+        """Read what the prediction on screen is unsure of, not before somebody wants to see it."""
+        session, predictions = self._desk.session, self._desk.annotator.layers.predictions
+        is_wanted = self._desk.loop.overlay.uncertainty.isChecked()
+        is_on_screen = predictions.case_id == session.case_id  # not so between two cases
+        if not (is_wanted and is_on_screen and predictions.awaits_uncertainty):
+            return
+        project = session.require_project()
+        with wait_cursor():
+            run_id = project.predicted_by(session.case_id)
+            found = None if run_id is None else project.uncertainty_map(session.case_id, run_id)
+            predictions.take_uncertainty(found)
 
     def _on_uncertainty(self, is_shown: bool) -> None:
         self._show_doubt()
