@@ -5,9 +5,14 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from psygnal import Signal
+
 
 class Brush:
     """Watches over what a person paints with; holds one labels layer at a time."""
+
+    chosen = Signal(int)
+    """Another class is painted now, however it was chosen; 0 erases."""
 
     def __init__(self) -> None:
         self._layer: Any = None
@@ -42,5 +47,9 @@ class Brush:
             mouse_release_callbacks(self._layer, SimpleNamespace(type="mouse_release"))
 
     def _on_selected(self, event: Any = None) -> None:
-        if self._layer is not None and self._layer.selected_label > self._last_class:
+        if self._layer is None:
+            return
+        if self._layer.selected_label > self._last_class:
             self._layer.selected_label = self._last_class
+        else:
+            self.chosen.emit(int(self._layer.selected_label))

@@ -356,3 +356,24 @@ def test_dicom_seg_lies_on_its_series(tmp_path: Path) -> None:
         (case,) = export(project, tmp_path / "each", replace(options, per_class=True))
         assert [name for name in case.files if name.endswith(".dcm")] == ["ct_myocardium.dcm"]
         assert read_labels(tmp_path / "each" / "ct_myocardium.dcm").names == {1: "myocardium"}
+
+
+def test_a_rejected_prediction_is_in_no_mask_until_a_later_run_predicts_anew(project, tmp_path):
+    predicted = LabelMap.empty(project.geometry("a"))
+    predicted.array[:] = 1
+    for run_id in ("run-001", "run-002"):
+        project.new_run(project.config)
+        project.save_prediction(run_id, "a", predicted)
+        if run_id == "run-001":
+            project.set_slice_state("a", 2, SliceState.REJECTED)
+            details = project.run(run_id).details()
+            project.run(run_id).write_details(details | {"created": "2020-01-01T00:00:00+00:00"})
+    later = project.run("run-002").details() | {"created": "2999-01-01T00:00:00+00:00"}
+    project.run("run-002").write_details(later)
+    for run_id, by_model in (("run-001", False), ("run-002", True)):
+        options = ExportOptions(cases=("a",), run_id=run_id)
+        (done,) = export(project, tmp_path / run_id, options)
+        mask = np.moveaxis(read_labels(done.path).array, project.slice_axis, 0)
+        assert mask[2].any() == by_model
+        assert mask[1].all()
+        assert done.slice_sources[2] == ("the model" if by_model else "nobody")

@@ -122,3 +122,17 @@ def test_the_first_and_the_last_class_move_no_further(qtbot):
     with qtbot.waitSignal(classes.moved) as moved:
         QTest.mouseClick(classes.down, Qt.MouseButton.LeftButton)
     assert moved.args == [1, 1]
+
+
+def test_list_and_brush_agree_whoever_chooses(open_driver):
+    listing, layer = open_driver.widget.loop.classes, open_driver.widget.annotator.layers
+    open_driver.choose_class(0)
+    layer.labels_layer.selected_label = 2  # napari's own control
+    assert listing.value() == 2
+    QTest.keyClick(listing.list, Qt.Key.Key_Up)
+    QApplication.processEvents()
+    assert layer.labels_layer.selected_label == listing.value() == 1
+    layer.labels_layer.selected_label = 0
+    assert listing.list.selectedItems() == []
+    layer.labels_layer.selected_label = 1
+    assert [item.text() for item in listing.list.selectedItems()] == ["ring"]

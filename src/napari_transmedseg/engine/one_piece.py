@@ -51,8 +51,9 @@ def one_piece_classes(
     loose = [v for v in every if seen[v] and several[v] >= _SEVERAL_SHARE * seen[v]]
     what = "slices" if dims == 2 else "blocks of slices"
     notes = tuple(
-        f"'{class_names[value - 1]}' may be in several pieces: it is in {several[value]} of "
-        f"{seen[value]} annotated {what}. All its pieces are kept in what the model proposes."
+        f"'{class_names[value - 1]}' may be in several pieces: so it is in {several[value]} of the "
+        f"{seen[value]} annotated {what} that show it. All its pieces are kept in what the model "
+        "proposes."
         for value in loose
     )
     return tuple(value for value in every if value not in loose), notes

@@ -40,6 +40,7 @@ from napari_transmedseg.project.lock import ProjectLock
 from napari_transmedseg.project.mask_files import MaskWriter
 from napari_transmedseg.project.opening import read_description
 from napari_transmedseg.project.project import Project
+from napari_transmedseg.project.rejected import rejected_slices
 
 LOCK_FILE = ".export.lock"
 __all__ = [
@@ -154,13 +155,17 @@ def combine(
 ) -> LabelMap:
     """Annotation on known voxels, the run's prediction elsewhere, and that cleaned if asked for.
 
-    Without a run, unknown voxels are 0; the known mask says which these are.
+    Without a run, and on slices whose prediction was rejected, unknown voxels are 0; the known
+    mask says which these are.
     """
     annotation = project.annotation(case_id)
     prediction = None if run_id is None else project.prediction(case_id, run_id)
     known = annotation.known
     assert known is not None
     rest = np.zeros((), dtype=np.uint8) if prediction is None else prediction.array
+    if rejected := rejected_slices(project, case_id, run_id):
+        rest = np.array(rest)
+        np.moveaxis(rest, project.slice_axis, 0)[rejected] = 0
     array: LabelArray = np.where(known, annotation.array, rest).astype(np.uint8)
     if prediction is not None and "largest" in cleanup:
         array = keep_largest(array, known)
@@ -281,6 +286,7 @@ def _write(
         volumes_ml=dict(_volumes(mask, project.class_names)),
         known_share=float(mask.known.mean()),
         slice_states=tuple(state.value for state in project.ledger(case_id).states),
+        rejected=tuple(rejected_slices(project, case_id, run_id)),
         files=tuple(names),
     )
 

@@ -45,14 +45,18 @@ class ExportedCase:
     """Share of the voxels that a person vouches for, in [0, 1]."""
     slice_states: tuple[str, ...]
     """Provenance: state of every slice."""
+    rejected: tuple[int, ...] = ()
+    """Slices left without the prediction, which a person rejected."""
     files: tuple[str, ...] = ()
     """Names of all files of the case in the folder; `path` is the first."""
 
     @property
     def slice_sources(self) -> list[str]:
         """Who said what each slice holds, in words."""
-        rest = self.run_id is not None
-        return [_source_of(SliceState(state), rest) for state in self.slice_states]
+        return [
+            _source_of(SliceState(state), self.run_id is not None and index not in self.rejected)
+            for index, state in enumerate(self.slice_states)
+        ]
 
 
 def write_summary(

@@ -260,7 +260,9 @@ def check_class_names(names: Sequence[str]) -> None:
     if not plain:
         raise ProjectError("Expected at least one class, found none; name what you segment.")
     for name, key in zip(names, plain, strict=True):
-        if key in ("", "background"):
+        if not key:
+            raise ProjectError("Expected a name for each class, found an empty one; type a name.")
+        if key == "background":
             raise ProjectError(
                 f"Expected a name for each class, found {name!r}; background is 0 and needs no "
                 "name, so leave it out."

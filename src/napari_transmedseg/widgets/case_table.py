@@ -122,7 +122,7 @@ class CaseTable(QTableWidget):
     def set_rows(self, rows: Sequence[CaseFacts]) -> None:
         """Show these cases; the chosen one stays chosen, sorting and filter stay."""
         chosen = self.value()
-        is_first = not self._facts
+        is_first = not self._facts.keys() & {row.case_id for row in rows}
         with QSignalBlocker(self):
             self.setSortingEnabled(False)
             self._facts = {row.case_id: row for row in rows}

@@ -35,6 +35,7 @@ class ClassController(QObject):
         classes.recolored.connect(slot(desk.projects.recolor_class))
         classes.moved.connect(slot(self._move))
         classes.removeRequested.connect(slot(self._ask_to_remove))
+        desk.annotator.layers.brush.chosen.connect(self._on_brush)
         desk.session.project_changed.connect(self._on_project)
 
     def keys(self) -> dict[str, Callable[[], None]]:
@@ -43,6 +44,14 @@ class ClassController(QObject):
             f"Alt-{place + 1}": self._desk.slot(partial(self._pick, place))
             for place in range(NUM_KEYS)
         }
+
+    def shut_down(self) -> None:
+        """Listen to the brush no more."""
+        self._desk.annotator.layers.brush.chosen.disconnect(self._on_brush)
+
+    def _on_brush(self, value: int) -> None:
+        """Show which class is painted, whoever chose it."""
+        self._desk.loop.classes.setValue(value)
 
     def _pick(self, place: int) -> None:
         if self._desk.annotator.layers.is_open:

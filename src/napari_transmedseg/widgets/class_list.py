@@ -73,6 +73,7 @@ class ClassList(QWidget):
         # CONNECTIONS
         self.list.itemClicked.connect(self._on_chosen)
         self.list.itemActivated.connect(self._on_chosen)
+        self.list.currentItemChanged.connect(self._on_current)
         self.list.itemChanged.connect(self._on_renamed)
         self.list.moveRequested.connect(self._move)
         self.add.clicked.connect(self.addRequested)
@@ -87,12 +88,15 @@ class ClassList(QWidget):
         return int(item.data(Qt.ItemDataRole.UserRole)) if item is not None else 0
 
     def setValue(self, value: int) -> None:
-        """Choose a class, without a signal."""
+        """Choose a class, without a signal; 0, which erases, leaves none highlighted."""
         with QSignalBlocker(self.list):
+            if not value:
+                self.list.clearSelection()
             for row in range(self.list.count()):
                 item = self.list.item(row)
                 if item is not None and item.data(Qt.ItemDataRole.UserRole) == value:
                     self.list.setCurrentRow(row)
+                    item.setSelected(True)
 
     def pick(self, place: int) -> None:
         """Choose the class at a place of the list, from 0, as a click does."""
@@ -129,6 +133,11 @@ class ClassList(QWidget):
 
     def _on_chosen(self, item: QListWidgetItem) -> None:
         self.valueChanged.emit(int(item.data(Qt.ItemDataRole.UserRole)))
+
+    def _on_current(self, item: QListWidgetItem | None, *_: object) -> None:
+        """An arrow key chose another class."""
+        if item is not None:
+            self._on_chosen(item)
 
     def _on_renamed(self, item: QListWidgetItem) -> None:
         self.renamed.emit(int(item.data(Qt.ItemDataRole.UserRole)), item.text().strip())

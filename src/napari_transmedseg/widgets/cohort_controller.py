@@ -70,6 +70,7 @@ class CohortController(QObject):
         """Let the reading in advance end."""
         self.data_sets.shut_down()
         self.cases.shut_down()
+        self.classes.shut_down()
 
     def take_drops(self) -> None:
         """Let the widget have what is dropped on its parts; fields would take it as text."""

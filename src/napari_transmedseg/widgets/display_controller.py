@@ -13,6 +13,7 @@ from napari_transmedseg.imaging.windows import Window, overlap, windows_for
 from napari_transmedseg.layer_data import METADATA_KEY
 from napari_transmedseg.layer_view import CaseView
 from napari_transmedseg.widgets.annotator import class_colors
+from napari_transmedseg.widgets.canvas_focus import CanvasFocus
 from napari_transmedseg.widgets.canvas_words import EDGES, CanvasWords, canvas_around
 from napari_transmedseg.widgets.desk import Desk
 from napari_transmedseg.widgets.display_box import PLANE_KEYS, Display, DisplayBox
@@ -35,6 +36,7 @@ class DisplayController(QObject):
         self._limits_by_hand: tuple[float, float] | None = None
         self.view = CaseView(desk.viewer, desk.annotator.layers)
         self._letters: CanvasWords | None = None
+        self._focus: CanvasFocus | None = None
         self.linked: LinkedViews | None = None
         """The dock of the two other planes, while it is open."""
         box.valueChanged.connect(self._on_chosen)
@@ -64,6 +66,8 @@ class DisplayController(QObject):
         self.view.close()
         if self._letters is not None:
             self._letters.close()
+        if self._focus is not None:
+            self._focus.shut_down()
         self._close_linked()
 
     def _on_chosen(self, display: Display) -> None:
@@ -135,6 +139,7 @@ class DisplayController(QObject):
         canvas = canvas_around(self._desk.window) if self._letters is None else None
         if canvas is not None:
             self._letters = CanvasWords(canvas, EDGES, points=_LETTER_POINTS)
+            self._focus = CanvasFocus(canvas, self)
         if self._letters is not None:
             self._letters.setValue(self.view.letters)
 

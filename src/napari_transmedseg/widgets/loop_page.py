@@ -24,6 +24,7 @@ from napari_transmedseg.widgets.plane_button import PlaneButton
 from napari_transmedseg.widgets.review_box import ReviewBox
 from napari_transmedseg.widgets.section import Section
 from napari_transmedseg.widgets.shortcuts import ShortcutTable
+from napari_transmedseg.widgets.steady_label import SteadyLabel
 from napari_transmedseg.widgets.train_box import TrainBox
 from napari_transmedseg.widgets.wheel_guard import WheelGuard
 
@@ -63,9 +64,7 @@ class LoopPage(QWidget):
         self.overlay = OverlayEdit()
         self.review = ReviewBox()
         self.export = ExportBox()
-        self.message = QLabel()
-        self.message.setWordWrap(True)
-        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.message = SteadyLabel(lines=2, is_selectable=True)
         keys = ShortcutTable()
 
         # LAYOUT

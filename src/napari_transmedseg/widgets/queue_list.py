@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 
 from napari_transmedseg.project.review_queue import QueuedSlice, ReviewQueue
 
-COLUMNS = ("Case", "Slice", "Unsure (0–1)", "Biggest class")
+COLUMNS = ("Case", "Slice", "Unsure", "Biggest class")
 
 
 class QueueList(QWidget):
@@ -34,7 +34,10 @@ class QueueList(QWidget):
         self.table = _Table(0, len(COLUMNS))
         self.table.setHorizontalHeaderLabels(COLUMNS)
         self.table.setAccessibleName("Predicted slices that wait for review")
-        self.table.setToolTip("Click a slice, or press Enter on it, to go there")
+        self.table.setToolTip(
+            "Click a slice, or press Enter on it, to go there. Unsure: entropy, from 0 to 1, where "
+            "the model only guesses"
+        )
 
         # LAYOUT
         layout = QVBoxLayout(self)
@@ -52,17 +55,23 @@ class QueueList(QWidget):
         return self._queue
 
     def setValue(self, queue: ReviewQueue) -> None:
-        """Show a queue, without a signal; the chosen row stays where it is."""
+        """Show a queue, without a signal; the chosen slice stays, or the one in its row is next."""
+        row = self.table.currentRow()
+        place = None
+        if 0 <= row < len(self._queue.head):
+            place = (self._queue.head[row].case_id, self._queue.head[row].index)
         self._queue = queue
         self.title.setText(_in_words(queue))
         self.table.setVisible(bool(queue.head))
-        row = self.table.currentRow()
         with QSignalBlocker(self.table):
             self.table.setRowCount(len(queue.head))
             for index, queued in enumerate(queue.head):
                 for column, text in enumerate(_cells(queued)):
                     self.table.setItem(index, column, QTableWidgetItem(text))
-            if queue.head and row >= 0:
+            places = [(queued.case_id, queued.index) for queued in queue.head]
+            if place in places:
+                self.table.setCurrentCell(places.index(place), 0)
+            elif queue.head and row >= 0:
                 self.table.setCurrentCell(min(row, len(queue.head) - 1), 0)
 
     def _on_chosen(self, row: int, *_: int) -> None:
@@ -88,7 +97,9 @@ class _Table(QTableWidget):
         down.setVisible(False)
         down.setDefaultSectionSize(20)
         across.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        across.setStretchLastSection(True)
+        across.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def keyPressEvent(self, e: QKeyEvent | None) -> None:
         if e is not None and e.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):

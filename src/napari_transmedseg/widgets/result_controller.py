@@ -114,6 +114,8 @@ class ResultController(QObject):
 
     def _on_activity(self, activity: Activity) -> None:
         loop, is_idle = self._desk.loop, activity is Activity.IDLE
+        if not is_idle and loop.review.predict.hasFocus():
+            loop.scroll_area.setFocus()  # else Qt gives it to a part that is scrolled to
         for widget in (loop.review.predict, loop.export.export, loop.new, loop.open):
             widget.setEnabled(is_idle)
         if activity is Activity.PREDICTING:

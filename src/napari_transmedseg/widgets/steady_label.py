@@ -17,13 +17,19 @@ class SteadyLabel(QWidget):
     ----------
     lines
         Lines that have room from the beginning.
+    is_selectable
+        Whether the mouse can select words, to copy them.
     """
 
-    def __init__(self, lines: int = 1, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, lines: int = 1, *, is_selectable: bool = False, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._label = QLabel(self)
         self._label.setWordWrap(True)
         self._label.setAlignment(Qt.AlignmentFlag.AlignTop)
+        if is_selectable:
+            self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._least = lines * self._label.fontMetrics().lineSpacing()
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(self._least)
