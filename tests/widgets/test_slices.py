@@ -265,6 +265,17 @@ def test_what_was_said_of_a_slice_is_undone_and_strokes_elsewhere_stay(open_driv
     assert not labels(open_driver)[5].any()
 
 
+def test_a_prediction_older_than_the_latest_run_says_so(predicted_driver):
+    driver, project = predicted_driver, predicted_driver.widget.session.project
+    status = driver.widget.loop.review.status
+    assert "newer" not in status.text()
+    newer = project.new_run(project.config)
+    (newer.folder / "checkpoints").mkdir(exist_ok=True)
+    (newer.folder / "checkpoints" / "last.pt").write_bytes(b"model")
+    driver.widget.tasks.ended.emit(Activity.TRAINING)
+    assert status.text() == "Predicted by run-001; run-002 is newer: predict again, or accept it."
+
+
 def test_a_slice_is_cleared_and_comes_back(open_driver):
     before = labels(open_driver)[3].copy()
     go(open_driver, 3)

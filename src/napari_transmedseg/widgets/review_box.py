@@ -81,15 +81,22 @@ class ReviewBox(QWidget):
         self.set_volumes(())
         self.setValue(is_predicted=False, is_open=True)
 
-    def setValue(self, *, is_predicted: bool, is_open: bool, is_early: bool = False) -> None:
+    def setValue(
+        self, *, is_predicted: bool, is_open: bool, is_early: bool = False,
+        outdated_by: tuple[str, str] | None = None,
+    ) -> None:  # fmt: skip
         """Show whether the slice on screen was predicted, and whether it is still open.
 
-        `is_early`: the model that predicts has hardly learned yet.
+        `is_early`: the model that predicts has hardly learned yet. `outdated_by`: the run that
+        predicted, and the latest one, where that is another.
         """
         for button in (self.accept, self.accept_part, self.reject):
             button.setEnabled(is_predicted and is_open)
         if not is_predicted:
             self.status.setText("No prediction for this slice yet: train, or predict all cases.")
+        elif is_open and outdated_by:
+            old, new = outdated_by
+            self.status.setText(f"Predicted by {old}; {new} is newer: predict again, or accept it.")
         elif is_open and is_early:
             self.status.setText("Predicted, but the model has hardly learned yet: look closely.")
         elif is_open:

@@ -57,7 +57,7 @@ class Reviewer(QObject):
         self._session = session
         self._case_id = ""
         self._index = -1
-        self._run_id = ""
+        self._run_id = self._latest = ""
         self._run_ids: dict[int, str] = {}
         self._reviews: dict[int, _Review] = {}
         self._time = ActiveTime()
@@ -82,6 +82,19 @@ class Reviewer(QObject):
         self._run_ids = {}
         if project is not None and self._case_id:
             self._run_id = project.predicted_by(self._case_id) or ""
+        self.note_latest()
+
+    def note_latest(self) -> None:
+        """Note which run is the latest whose model may be used."""
+        project = self._session.project
+        trained = () if project is None else project.trained_runs
+        self._latest = trained[-1].run_id if trained else ""
+
+    def outdated_by(self, index: int) -> tuple[str, str] | None:
+        """The run that predicted a slice and the later one, where there is a later one."""
+        run_id = self._run_ids.get(index, self._run_id)
+        in_use = (self._latest, self._session.history.run_id)  # or just in training
+        return (run_id, self._latest) if run_id and self._latest and run_id not in in_use else None
 
     def drop_unused_runs(self) -> frozenset[int] | None:
         """Note which run predicted the case on screen, after runs were discarded or taken back.

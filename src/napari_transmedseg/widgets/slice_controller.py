@@ -34,6 +34,7 @@ class SliceController(QObject):
         desk.session.case_changed.connect(self._on_case)
         desk.session.ledger_changed.connect(self._on_ledger)
         desk.session.slice_predicted.connect(self._show_slice)
+        desk.tasks.ended.connect(self._on_task_ended)
         desk.tasks.case_predicted.connect(slot(self._on_case_predicted))
         annotator.sliceChanged.connect(self._on_slice)
         annotator.failed.connect(desk.show_error)
@@ -90,6 +91,10 @@ class SliceController(QObject):
             self._desk.tasks.watch(self._desk.session.case_id, index)
         self._show_slice()
 
+    def _on_task_ended(self, *_: object) -> None:
+        self.reviewer.note_latest()
+        self._show_slice()
+
     def _on_case_predicted(self, case_id: str) -> None:
         project = self._desk.session.project
         if project is None or case_id != self._desk.session.case_id:
@@ -110,6 +115,7 @@ class SliceController(QObject):
             is_predicted=layers.predicted_slice(index) is not None,
             is_open=not annotator.ledger.states[index].is_labeled,
             is_early=session.is_early,
+            outdated_by=self.reviewer.outdated_by(index),
         )
 
     def _on_slice_requested(self, index: int) -> None:

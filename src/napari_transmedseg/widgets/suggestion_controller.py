@@ -86,12 +86,12 @@ class SuggestionController(QObject):
         return {place: mean for place, (run, mean) in self._uncertainty.items() if run in used}
 
     def _go(self, at: int) -> None:
-        self._at = at
+        is_back, self._at = at < self._at, at
         to = self._visited[at]
-        self._desk.session.message_changed.emit(  # seen wherever the column is scrolled to
-            f"To slice {to.index + 1} of {to.case_id}: {to.reason}."
-        )
         self._jumper.go(to.case_id, to.index)
+        place = f"slice {to.index + 1} of {to.case_id}"  # seen wherever the column is scrolled to
+        words = f"Back at {place}." if is_back else f"To {place}: {to.reason}."
+        self._desk.session.message_changed.emit(words)
 
     def _on_arrived(self, case_id: str, index: int) -> None:
         if self._current() != (case_id, index):

@@ -136,7 +136,8 @@ class TrainingController(QObject):
         self._desk.annotator.save()
         self._keep_settings()
         self._desk.session.message_changed.emit("")
-        self._desk.tasks.train(self._config, warm_start=self._desk.loop.train.warm_start)
+        with wait_cursor():  # large annotations take a while to read
+            self._desk.tasks.train(self._config, warm_start=self._desk.loop.train.warm_start)
         self._desk.loop.show_part("Train")
 
     def _on_this_machine(self, config: TrainingConfig) -> TrainingConfig:
