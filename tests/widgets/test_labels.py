@@ -50,9 +50,9 @@ def test_foreign_labels_are_mapped_shown_and_replaced_only_if_that_is_ticked(
     QTest.mouseClick(dialog.ok, LEFT)
     QApplication.processEvents()
     np.testing.assert_array_equal(project.annotation("b").array, tiny_labels.array)
+    assert "Brought in labels of 1 case." in driver.widget.loop.message.text()
     driver.choose_case(1)
     np.testing.assert_array_equal(driver.viewer.layers["b labels"].data, tiny_labels.array)
-    assert "Brought in labels of 1 case." in driver.widget.loop.message.text()
 
     driver.choose_case(0)
     write_labels(tmp_path / "a.nii.gz", LabelMap(array=tiny_labels.array,

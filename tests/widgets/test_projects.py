@@ -20,6 +20,7 @@ from napari_transmedseg.layer_data import image_layer_data
 from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
 from napari_transmedseg.project.import_questions import ImportQuestions, UnplacedImage
 from napari_transmedseg.project.recent import RecentProject
+from napari_transmedseg.widgets import choosing
 from napari_transmedseg.widgets.adopt_dialog import AdoptDialog
 from napari_transmedseg.widgets.error_dialog import ErrorDialog
 from napari_transmedseg.widgets.file_filter import FILE_FILTER
@@ -216,3 +217,19 @@ def test_a_project_begins_with_an_open_layer_or_leaves_nothing(driver, tiny_volu
     QApplication.processEvents()
     assert [case.case_id for case in driver.widget.session.project.cases] == ["heart"]
     assert (tmp_path / "new" / "images" / "heart.nii.gz").exists()
+
+
+def test_a_choice_of_files_begins_where_the_last_one_was(monkeypatch, tmp_path):
+    (tmp_path / "scans").mkdir()
+    starts = []
+
+    def choose(parent, title, start, *_):
+        starts.append(start)
+        return [str(tmp_path / "scans" / "a.nii.gz")], ""
+
+    monkeypatch.setattr(choosing.QFileDialog, "getOpenFileNames", choose)
+    for _ in range(2):
+        assert choosing.choose_files(None, "Images", "*.nii.gz") == [
+            str(tmp_path / "scans" / "a.nii.gz")
+        ]
+    assert starts[1] == str(tmp_path / "scans")

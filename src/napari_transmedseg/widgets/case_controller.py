@@ -41,7 +41,8 @@ class CaseController(QObject):
     def open_case(self, case_id: str) -> None:
         """Show a case as the one before was looked at, then read the next one in advance."""
         annotator = self._desk.annotator
-        self._desk.session.message_changed.emit("")  # what was said of another case
+        if case_id != self._desk.session.case_id:
+            self._desk.session.message_changed.emit("")  # what was said of another case
         if annotator.layers.is_open and self._desk.session.case_id:
             self._view.leave(self._desk.session.case_id, annotator.layers.by_role)
         try:

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_transmedseg.errors import ProjectError, ProjectTakenError, TransMedSegError
 from napari_transmedseg.project.adopting import OpenLabels
@@ -16,6 +16,7 @@ from napari_transmedseg.project.import_options import NO_CHOICE, ImportOptions
 from napari_transmedseg.project.import_questions import questions_about
 from napari_transmedseg.widgets.adopt_dialog import AdoptDialog, AdoptedLayer
 from napari_transmedseg.widgets.case_controller import CaseController
+from napari_transmedseg.widgets.choosing import choose_files, choose_folder
 from napari_transmedseg.widgets.class_controller import ClassController
 from napari_transmedseg.widgets.data_set_controller import DataSetController
 from napari_transmedseg.widgets.desk import Desk
@@ -180,7 +181,7 @@ class CohortController(QObject):
         self.labels.ask_about_layers(labels)
 
     def _on_open(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self._desk.window, "Open a project folder")
+        folder = choose_folder(self._desk.window, "Open a project folder")
         if folder:
             self._open(Path(folder))
 
@@ -192,12 +193,12 @@ class CohortController(QObject):
         self._carry_out(lambda: self._change_project(self._desk.projects.open_sample))
 
     def _on_add_images(self) -> None:
-        files, _ = QFileDialog.getOpenFileNames(self._desk.window, "Add images", "", FILE_FILTER)
+        files = choose_files(self._desk.window, "Add images", FILE_FILTER)
         if files:
             self._carry_out(lambda: self._add([Path(name) for name in files]))
 
     def _on_add_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self._desk.window, "Add a folder of images")
+        folder = choose_folder(self._desk.window, "Add a folder of images")
         if folder:
             self._carry_out(lambda: self._add([Path(folder)]))
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
-    QFileDialog,
     QGridLayout,
     QLabel,
     QLineEdit,
@@ -17,6 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_transmedseg.project.export_options import CLEANUP_WORDS, FORMAT_WORDS, ExportOptions
+from napari_transmedseg.widgets.choosing import choose_folder
 from napari_transmedseg.widgets.task_progress import TaskProgress
 
 
@@ -139,7 +139,7 @@ class ExportBox(QWidget):
         self.valueChanged.emit(self.value())
 
     def _on_browse(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Export folder", self.folder.text())
+        folder = choose_folder(self, "Export folder", self.folder.text())
         if folder:
             self.folder.setText(str(Path(folder)))
 

@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QComboBox,
     QDialog,
     QDialogButtonBox,
-    QFileDialog,
     QHBoxLayout,
     QHeaderView,
     QLabel,
@@ -29,6 +28,7 @@ from napari_transmedseg.imaging.overlap import OverlapRule
 from napari_transmedseg.project.known_parts import Known
 from napari_transmedseg.project.label_classes import BACKGROUND, UNKNOWN
 from napari_transmedseg.project.label_questions import ForeignLabels
+from napari_transmedseg.widgets.choosing import choose_file, choose_folder
 from napari_transmedseg.widgets.file_filter import FILE_FILTER
 from napari_transmedseg.widgets.overlap_edit import OverlapEdit
 
@@ -237,15 +237,13 @@ class LabelsDialog(QDialog):
             self.lookRequested.emit(*wanted)
 
     def _on_file(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self, "Label map", "", FILE_FILTER)
-        self._take(self.path, name)
+        self._take(self.path, choose_file(self, "Label map", FILE_FILTER))
 
     def _on_folder(self) -> None:
-        self._take(self.path, QFileDialog.getExistingDirectory(self, "Folder of label maps"))
+        self._take(self.path, choose_folder(self, "Folder of label maps"))
 
     def _on_names(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self, "Names of the values", "", _TABLES)
-        self._take(self.names, name)
+        self._take(self.names, choose_file(self, "Names of the values", _TABLES))
 
     def _take(self, line: QLineEdit, name: str) -> None:
         if name:

@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QComboBox,
     QDialog,
     QDialogButtonBox,
-    QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLabel,
@@ -29,6 +28,7 @@ from qtpy.QtWidgets import (
 from napari_transmedseg.project.data_set_offer import DataSetOffer
 from napari_transmedseg.project.project import Plane
 from napari_transmedseg.widgets.adopt_dialog import AdoptedLayer
+from napari_transmedseg.widgets.choosing import choose_files, choose_folder
 from napari_transmedseg.widgets.data_set_box import DataSetBox, DataSetChoice
 from napari_transmedseg.widgets.dropping import dropped_paths, welcome_files
 from napari_transmedseg.widgets.file_filter import FILE_FILTER
@@ -190,16 +190,15 @@ class NewProjectDialog(QDialog):
         self.images.addItems([str(path) for path in dropped_paths(a0)])
 
     def _on_browse(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Project folder", self.folder.text())
+        folder = choose_folder(self, "Project folder", self.folder.text())
         if folder:
             self.folder.setText(str(Path(folder)))
 
     def _on_add_files(self) -> None:
-        files, _ = QFileDialog.getOpenFileNames(self, "Images", "", FILE_FILTER)
-        self.images.addItems(files)
+        self.images.addItems(choose_files(self, "Images", FILE_FILTER))
 
     def _on_add_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Folder of images")
+        folder = choose_folder(self, "Folder of images")
         if folder:
             self.images.addItem(str(Path(folder)))
 
