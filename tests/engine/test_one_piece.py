@@ -36,7 +36,7 @@ def decide(annotation, setting="auto", *, dims=2, axis=0, **settings):
 def test_kidneys_keep_both_and_the_liver_stays_one(axis):
     values, (note,) = decide(_annotation(axis=axis), axis=axis)
     assert values == (1,)
-    assert "'kidneys'" in note and "4 of 4 annotated slices" in note
+    assert "'kidneys'" in note and "4 of the 4 annotated slices" in note
 
 
 def test_pieces_that_join_on_another_slice_are_one_in_3d():
