@@ -20,10 +20,12 @@ from scripted_training import scripted_training
 
 from napari_transmedseg.engine.config import TrainingConfig
 from napari_transmedseg.engine.events import TrainingFinished
+from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.project import training
 from napari_transmedseg.project.continuing import continuation_of
 from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
+from napari_transmedseg.widgets.error_dialog import ErrorDialog
 from widgets.closing import Answers, ask_to_close
 
 pytestmark = pytest.mark.gui
@@ -112,6 +114,34 @@ def test_x_of_the_window_asks_once_and_whoever_says_no_goes_on(
     driver.wait(lambda: not window.isVisible())
     assert answers.asked == ["Close Window?"] * 2
     assert_stopped_and_saved(tiny_project, driver.index)
+
+
+def test_a_window_whose_labels_cannot_be_saved_stays_and_closes_when_they_can(
+    open_driver, answers, tiny_project, preferences, monkeypatch
+):
+    needs_x11()
+    preferences.autosave_interval_s = 600
+    driver, window, widget = open_driver, window_of(open_driver), open_driver.widget
+    driver.choose_class(0)
+    driver.drag(*STROKE)
+    index, project = widget.annotator.layers.slice_index, widget.session.project
+    full = ProjectError("Expected room for the labels, found none; free some space.")
+
+    def refuse(*_: object) -> None:
+        raise full
+
+    with monkeypatch.context() as patch:
+        patch.setattr(project, "flush", refuse)
+        ask_to_close(window)
+        driver.wait(lambda: bool(driver.dialogs(ErrorDialog)))
+        (dialog,) = driver.dialogs(ErrorDialog)
+        assert "The window stays open so that your labels are not lost" in dialog.text()
+        dialog.close()
+    assert window.isVisible() and widget.session.project is project
+    ask_to_close(window)
+    driver.wait(lambda: not window.isVisible())
+    with Project.open(tiny_project) as saved:
+        assert saved.annotation("a").array[index].any()
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_transmedseg.errors import ProjectTakenError, TransMedSegError
 from napari_transmedseg.widgets.cohort_controller import CohortController
 from napari_transmedseg.widgets.desk import Desk
 from napari_transmedseg.widgets.display_controller import DisplayController
@@ -45,6 +46,7 @@ class MainWidget(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._was_docked = self._is_shut_down = self._is_window_closing = False
+        self._is_refused = False
 
         # WIDGETS
         self.desk = Desk(viewer, self)
@@ -144,13 +146,31 @@ class MainWidget(QWidget):
         In between napari may ask, and the person may go on working.
         """
         if a1 is not None and a0 is not self:
-            if a1.type() == QEvent.Type.Close:
+            if a1.type() == QEvent.Type.Close and not self._is_shut_down:
+                if not self._save_before_closing():
+                    a1.ignore()
+                    return True
                 self._is_window_closing = True
-                self.desk.slot(self.annotator.save)()
             is_hidden = a1.type() == QEvent.Type.Hide and not a1.spontaneous()  # nor minimised
             if is_hidden and self._is_window_closing:
                 self.desk.slot(self.shut_down)()
         return super().eventFilter(a0, a1)
+
+    def _save_before_closing(self) -> bool:
+        """Save, and wait for the disk; False the first time that it fails: the window stays."""
+        refused, self._is_refused = self._is_refused, False
+        try:
+            self.annotator.save_now()
+        except (TransMedSegError, OSError) as error:
+            if refused or isinstance(error, ProjectTakenError):  # then another copy was made
+                self.desk.show_error(str(error))
+                return True
+            self._is_refused = True
+            self.desk.show_error(
+                f"{error} The window stays open so that your labels are not lost; when there is "
+                "room, they are saved. To leave without them, close it again."
+            )
+        return not self._is_refused
 
     def event(self, a0: QEvent | None) -> bool:
         """Shut down and go when the dock lets go of the widget (its X was pressed)."""
