@@ -258,11 +258,7 @@ def _slices_of(
 
 def _require_free(project: Project, case: AnnotatedCase) -> None:
     states = project.ledger(case.case_id).states
-    taken = [
-        index
-        for index in case.slices
-        if states[index].is_labeled or states[index] is SliceState.IN_PROGRESS
-    ]
+    taken = [index for index in case.slices if states[index].is_begun]
     if taken:
         raise ProjectError(
             f"Expected slices without annotation in '{case.case_id}', found {len(taken)} that "

@@ -248,6 +248,9 @@ class EditHistory:
 
     def add(self, edits: Mapping[int, SliceEdit]) -> None:
         """Remember a command; the oldest is forgotten."""
+        for index, edit in edits.items():
+            if not edit.changes_labels:
+                self.restate(index, edit.labels_after, edit.state_after)
         self._commands = [*self._commands[1 - self._keep :], dict(edits)]
         if not any(edit.changes_labels for edit in edits.values()):
             self._unpainted = [*self._unpainted[1 - self._keep :], dict(edits)]
@@ -286,6 +289,7 @@ class EditHistory:
                 was, becomes = becomes, was
             if states[index] is was:
                 found[index] = becomes
+                self.restate(index, edit.labels_after, becomes)
         return found
 
     def states_for(

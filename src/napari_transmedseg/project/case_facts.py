@@ -104,6 +104,6 @@ def _problem_of(case: Case, missing: Sequence[str], ledger: Ledger) -> str:
         found.insert(0, f"The image is not at {', '.join(missing)}; put it back or relink it.")
     if case.spacing_confirmed:
         found.append("The image does not say where it lies; its voxel size was confirmed by hand.")
-    if not ledger.labeled_indices() and SliceState.IN_PROGRESS not in ledger.states:
+    if not any(state.is_begun for state in ledger.states):
         found.append("No label yet.")
     return " ".join(found)

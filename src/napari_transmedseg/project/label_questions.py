@@ -15,7 +15,6 @@ from napari_transmedseg.imaging.overlap import OverlapRule
 from napari_transmedseg.imaging.volume import LabelMap, class_counts
 from napari_transmedseg.project.label_classes import BACKGROUND, suggested_class
 from napari_transmedseg.project.label_files import Pairing, pair_label_maps
-from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
 
 
@@ -122,10 +121,7 @@ def look_into_labels(
 
 def is_annotated(project: Project, case_id: str) -> bool:
     """Whether somebody painted on a case, or said what is on its slices."""
-    return any(
-        state.is_labeled or state is SliceState.IN_PROGRESS
-        for state in project.ledger(case_id).states
-    )
+    return any(state.is_begun for state in project.ledger(case_id).states)
 
 
 def _paired(project: Project, labels: Path | Mapping[str, Path], case_id: str) -> Pairing:

@@ -9,7 +9,6 @@ from typing import Any
 from napari_transmedseg.errors import ProjectError
 from napari_transmedseg.imaging.atomic import write_bytes
 from napari_transmedseg.project.json_file import read_json
-from napari_transmedseg.project.ledger import SliceState
 from napari_transmedseg.project.project import Project
 from napari_transmedseg.project.run import Run
 
@@ -31,7 +30,7 @@ def note_learned(project: Project, run: Run, start: Run | None = None) -> None:
         known = {
             index
             for index, state in enumerate(project.ledger(case.case_id).states)
-            if state.is_labeled or state is SliceState.IN_PROGRESS
+            if state.is_begun
         }
         if known:
             learned.setdefault(case.case_id, set()).update(known)

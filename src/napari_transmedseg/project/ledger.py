@@ -32,6 +32,11 @@ class SliceState(StrEnum):
         return self in _LABELED
 
     @property
+    def is_begun(self) -> bool:
+        """Whether a person made some of the slice known, or all of it."""
+        return self is SliceState.IN_PROGRESS or self in _LABELED
+
+    @property
     def may_carry_paint(self) -> bool:
         """Whether painted voxels agree with this state."""
         return self is SliceState.IN_PROGRESS or (self in _LABELED and self is not SliceState.EMPTY)

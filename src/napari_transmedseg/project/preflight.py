@@ -118,7 +118,7 @@ def _slices(ledgers: Mapping[str, Ledger]) -> list[str]:
     untouched = [
         case_id
         for case_id, ledger in ledgers.items()
-        if not ledger.labeled_indices() and SliceState.IN_PROGRESS not in ledger.states
+        if not any(state.is_begun for state in ledger.states)
     ]
     if not labeled:
         return []

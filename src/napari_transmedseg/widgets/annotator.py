@@ -178,7 +178,6 @@ class Annotator(QObject):
     def unannotate(self) -> None:
         """Take the word back that was said of the slice; painted voxels stay; one undo step."""
         index = self.require_slice()
-        self.layers.find_edits([index])
         painted = bool(self.slice_labels(index).any())
         self.give_state([index], SliceState.IN_PROGRESS if painted else SliceState.UNSEEN)
 
@@ -210,9 +209,6 @@ class Annotator(QObject):
             index: SliceEdit(self.slice_labels(index).copy(), new.copy(), states[index], state)
             for index, new in slices.items()
         }
-        for index, edit in edits.items():
-            if not edit.changes_labels:
-                self._edits.restate(index, edit.labels_after, state)
         self._edits.add(edits)
         self.layers.set_slices(slices)
         self._note_states(slices, state, person())
@@ -221,12 +217,12 @@ class Annotator(QObject):
 
     def give_state(self, indices: Iterable[int], state: SliceState) -> None:
         """Say something of slices and leave their voxels; one undo step."""
-        self.layers.find_edits(indices)
-        self.apply({index: self.slice_labels(index).copy() for index in indices}, state)
+        self.apply({index: self.slice_labels(index) for index in indices}, state)
 
     def suggest(self, index: int, *, who: str) -> None:
         """Note that a program suggests a slice of the case on screen."""
         self._session.require_project().require_keeping()
+        self._edits.restate(index, self.slice_labels(index), SliceState.SUGGESTED)
         self._note_states([index], SliceState.SUGGESTED, who)
         self._tell_of_ledger()
 
@@ -327,7 +323,6 @@ class Annotator(QObject):
         """Take back, or do again, what was said of slices without a change of voxels."""
         found = self._edits.step(self._ledger.states, is_undo=is_undo)
         for index, state in found.items():
-            self._edits.restate(index, self.slice_labels(index), state)
             self._note_states([index], state, person())
             self._session.message_changed.emit(f"Slice {index + 1} is {state.value} again.")
         self._tell_of_ledger()
@@ -367,14 +362,15 @@ class Annotator(QObject):
         if project is None or not project.is_saving:
             self._write_poll.stop()
         if error is None:
-            self._refused = self._refused if self._write_poll.isActive() else ""
+            if not self._write_poll.isActive():
+                self._refused = ""
             return
         told, self._refused = self._refused, str(error)
+        kept = ""
         if not isinstance(error, ProjectTakenError):
             self._is_ledger_changed = True  # the next autosave tries again
+            kept = " Your labels are kept, and saving is tried again."
         if told != self._refused:
-            taken = isinstance(error, ProjectTakenError)
-            kept = "" if taken else " Your labels are kept, and saving is tried again."
             self.failed.emit(f"{error}{kept}")
 
     def _on_autosave(self) -> None:

@@ -73,7 +73,7 @@ class ClassList(QWidget):
         # CONNECTIONS
         self.list.itemClicked.connect(self._on_chosen)
         self.list.itemActivated.connect(self._on_chosen)
-        self.list.currentItemChanged.connect(self._on_current)
+        self.list.currentItemChanged.connect(self._on_chosen)  # an arrow key does it
         self.list.itemChanged.connect(self._on_renamed)
         self.list.moveRequested.connect(self._move)
         self.add.clicked.connect(self.addRequested)
@@ -131,13 +131,9 @@ class ClassList(QWidget):
         if self.value() and 0 <= place < self.list.count():
             self.moved.emit(self.value(), place)
 
-    def _on_chosen(self, item: QListWidgetItem) -> None:
-        self.valueChanged.emit(int(item.data(Qt.ItemDataRole.UserRole)))
-
-    def _on_current(self, item: QListWidgetItem | None, *_: object) -> None:
-        """An arrow key chose another class."""
+    def _on_chosen(self, item: QListWidgetItem | None, *_: object) -> None:
         if item is not None:
-            self._on_chosen(item)
+            self.valueChanged.emit(int(item.data(Qt.ItemDataRole.UserRole)))
 
     def _on_renamed(self, item: QListWidgetItem) -> None:
         self.renamed.emit(int(item.data(Qt.ItemDataRole.UserRole)), item.text().strip())

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
-    QFrame,
     QGridLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -22,6 +20,7 @@ from napari_transmedseg.widgets.export_box import ExportBox
 from napari_transmedseg.widgets.overlay_edit import OverlayEdit
 from napari_transmedseg.widgets.plane_button import PlaneButton
 from napari_transmedseg.widgets.review_box import ReviewBox
+from napari_transmedseg.widgets.scrolling import scrolling
 from napari_transmedseg.widgets.section import Section
 from napari_transmedseg.widgets.shortcuts import ShortcutTable
 from napari_transmedseg.widgets.steady_label import SteadyLabel
@@ -95,11 +94,7 @@ class LoopPage(QWidget):
         for section in self.sections.values():
             parts.addWidget(section)
         parts.addStretch()
-        self.scroll_area = QScrollArea()
-        self.scroll_area.setWidget(body)
-        self.scroll_area.setWidgetResizable(True)
-        self.scroll_area.setFrameShape(QFrame.Shape.NoFrame)
-        self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.scroll_area = scrolling(body)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.scroll_area)

@@ -82,7 +82,6 @@ class Reviewer(QObject):
         self._run_ids = {}
         if project is not None and self._case_id:
             self._run_id = project.predicted_by(self._case_id) or ""
-        self.note_latest()
 
     def note_latest(self) -> None:
         """Note which run is the latest whose model may be used."""
@@ -92,7 +91,7 @@ class Reviewer(QObject):
 
     def outdated_by(self, index: int) -> tuple[str, str] | None:
         """The run that predicted a slice and the later one, where there is a later one."""
-        run_id = self._run_ids.get(index, self._run_id)
+        run_id = self._run_of(index)
         in_use = (self._latest, self._session.history.run_id)  # or just in training
         return (run_id, self._latest) if run_id and self._latest and run_id not in in_use else None
 
@@ -149,11 +148,15 @@ class Reviewer(QObject):
     def _log_first(self, index: int, reason: Reason) -> None:
         predicted = self._annotator.layers.predicted_slice(index)
         labels = self._annotator.slice_labels(index).copy()
-        run_id = "" if predicted is None else self._run_ids.get(index, self._run_id)
+        run_id = "" if predicted is None else self._run_of(index)
         if run_id and self._has_learned(run_id, index):
             predicted = None
         self._reviews[index] = _Review(predicted, labels, run_id)
         self._log(index, reason)
+
+    def _run_of(self, index: int) -> str:
+        """Run that predicted a slice of the case on screen; empty where none did."""
+        return self._run_ids.get(index, self._run_id)
 
     def _has_learned(self, run_id: str, index: int) -> bool:
         """Whether a run learned from a slice: that it agrees there is no merit."""

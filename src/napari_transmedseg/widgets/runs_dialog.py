@@ -168,14 +168,18 @@ def _dice_line(run: RunSummary, color: str, *, names_kind: bool) -> Line:
     """Mean Dice; beside one of another kind it says which it is, annotated slices are dashed."""
     name, curve = run.run_id, mean_dice_curve(run.history)
     if names_kind:
-        name += " held out" if run.dice_is_held_out else " annotated"
+        name += f" {_kind_of(run)}"
     is_dashed = names_kind and not run.dice_is_held_out
     return Line(panel="Dice", name=name, curve=curve, color=color, is_dashed=is_dashed)
 
 
+def _kind_of(run: RunSummary) -> str:
+    """Which slices Dice was measured on, in a word."""
+    return "held out" if run.dice_is_held_out else "annotated"
+
+
 def _cells(run: RunSummary, *, is_busy: bool) -> list[str]:
-    dice = "–" if run.dice is None else f"{run.dice:.3f}"
-    where = "" if run.dice is None else " held out" if run.dice_is_held_out else " annotated"
+    dice = "–" if run.dice is None else f"{run.dice:.3f} {_kind_of(run)}"
     loss = run.losses.get("total")
     return [
         run.run_id,
@@ -184,7 +188,7 @@ def _cells(run: RunSummary, *, is_busy: bool) -> list[str]:
         run.warm_start or "–",
         str(run.steps),
         "–" if loss is None else f"{loss:.3f}",
-        dice + where,
+        dice,
         duration_in_words(run.elapsed_s),
     ]
 

@@ -60,6 +60,7 @@ class SliceController(QObject):
         self.review.shut_down()
 
     def _on_project(self) -> None:
+        self.reviewer.note_latest()
         if self._desk.session.project is not None:
             self._desk.session.project.runs_changed.connect(self._on_runs)
 
@@ -70,6 +71,7 @@ class SliceController(QObject):
         """What a discarded run predicted goes from the screen, and comes back with the run."""
         session, layers = self._desk.session, self._desk.annotator.layers
         self.review.read_scores()
+        self.reviewer.note_latest()
         kept = self.reviewer.drop_unused_runs()
         if session.project is None or kept is None or not layers.is_open:
             return

@@ -7,17 +7,16 @@ from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
-    QFrame,
     QLabel,
     QListWidget,
     QListWidgetItem,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_transmedseg.project.recent import RecentProject
+from napari_transmedseg.widgets.scrolling import scrolling
 
 
 class StartPage(QWidget):
@@ -55,14 +54,9 @@ class StartPage(QWidget):
         for part in (self.title, self.new, self.open, self.recent, self.sample, self.hint):
             parts.addWidget(part)
         parts.addStretch(2)
-        area = QScrollArea()  # below napari's own panels little height is left
-        area.setWidget(body)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(area)
+        layout.addWidget(scrolling(body))  # below napari's own panels little height is left
 
         # CONNECTIONS
         self.new.clicked.connect(self.newRequested)
